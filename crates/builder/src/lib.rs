@@ -1,0 +1,1 @@
+//! Source to plan to artifact, in the sandbox.

@@ -1,0 +1,1 @@
+//! Rows, passes and operations.

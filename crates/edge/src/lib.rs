@@ -1,0 +1,1 @@
+//! Request to instance: hosts, proxying, static files.

@@ -1,0 +1,1 @@
+//! The nouns, the deployment state machine and the limits.

@@ -1,0 +1,1 @@
+//! Artifact to running instance.

@@ -1,0 +1,1 @@
+//! The HTTP API and the dashboard: thin skins over the operations of control.
