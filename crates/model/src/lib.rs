@@ -15,6 +15,7 @@ pub mod network;
 pub mod plan;
 pub mod preview;
 pub mod project_file;
+pub mod route;
 pub mod tree;
 pub mod trust;
 pub mod units;
