@@ -48,7 +48,10 @@ pub enum Phase {
     Running,
     Asleep,
     /// The process ended; `summary` says how, such as `exited with code 1`.
-    Exited { summary: String, out_of_memory: bool },
+    Exited {
+        summary: String,
+        out_of_memory: bool,
+    },
 }
 
 /// One instance as a provider sees it.
@@ -80,7 +83,11 @@ pub enum ProviderError {
     #[error("the instance {0} is not there")]
     Absent(InstanceId),
     #[error("{what} of instance {instance} failed: {why}")]
-    Failed { what: &'static str, instance: InstanceId, why: String },
+    Failed {
+        what: &'static str,
+        instance: InstanceId,
+        why: String,
+    },
     #[error("the instances of this machine could not be listed: {0}")]
     List(String),
 }
@@ -109,7 +116,12 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Waits until the instance listens and gives the port. `port` is the one it is known to use; otherwise its
     /// listening sockets are looked at and the one that speaks HTTP is taken, `PORT` first.
-    async fn ready(&self, instance: &InstanceId, port: Option<u16>, timeout: Duration) -> Result<u16, NotReady>;
+    async fn ready(
+        &self,
+        instance: &InstanceId,
+        port: Option<u16>,
+        timeout: Duration,
+    ) -> Result<u16, NotReady>;
 
     /// Puts it to sleep; its memory stays. Nothing to do where it sleeps already.
     async fn sleep(&self, instance: &InstanceId) -> Result<(), ProviderError>;
