@@ -1,0 +1,336 @@
+//! The command line: one table that drives parsing and help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::{EnvironmentName, NamespaceName, ProjectName};
+
+use crate::exit::EXIT_CODES;
+
+/// Turns a directory into a live, isolated preview with its own URL.
+#[derive(Debug, Parser)]
+#[command(name = "cx", version, max_term_width = 100, disable_help_subcommand = true, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Global {
+    /// The server's address [default: http://127.0.0.1:7700]
+    #[arg(
+        long,
+        global = true,
+        env = "CX_URL",
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
+    pub(crate) url: Option<String>,
+    /// The server's token [default: read from the data directory of a local server]
+    #[arg(
+        long,
+        global = true,
+        env = "CX_TOKEN",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) token: Option<String>,
+    /// Print JSON on standard output, for programs
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        help_heading = "Global options"
+    )]
+    pub(crate) color: Color,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a directory live here: server, deployment and logs in one process
+    Up(UpArgs),
+    /// Run the platform alone
+    Serve(ServeArgs),
+    /// Deploy a directory; prints the URL
+    Deploy(DeployArgs),
+    /// List the previews
+    List(ListArgs),
+    /// Show a preview: status, deployments, phase times, plan, and whether its URL answers
+    Inspect(TargetArgs),
+    /// Show the log of a preview's newest deployment
+    Logs(LogsArgs),
+    /// Open a preview, or the dashboard, in the browser
+    Open(OpenArgs),
+    /// Deploy again what is there, without an upload
+    Redeploy(RedeployArgs),
+    /// Point a preview back at an earlier deployment
+    Rollback(RollbackArgs),
+    /// Delete the previews of a namespace
+    Delete(DeleteArgs),
+    /// Show how a directory would be built and run, and why
+    Plan(PlanArgs),
+    /// Check what this machine can do, and say what to do about the rest
+    Doctor(DoctorArgs),
+    /// Print the JSON Schema of cx.toml
+    Schema,
+    /// Set, unset and list variables
+    #[command(subcommand)]
+    Env(EnvCommand),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) deploy: DeployArgs,
+    /// Leave the preview running at the end
+    #[arg(long)]
+    pub(crate) keep: bool,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen; may be repeated [default: 127.0.0.1:7700 and [::1]:7700]
+    #[arg(long, env = "CX_LISTEN", value_name = "ADDR", value_delimiter = ',')]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// Where to keep the data [default: the XDG data home; /var/lib/cygni as root]
+    #[arg(long, env = "CX_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The domain below which previews get their hosts
+    #[arg(long, env = "CX_DOMAIN", default_value = "localhost")]
+    pub(crate) domain: String,
+    /// The host of API and dashboard [default: the domain itself]
+    #[arg(long, env = "CX_DASHBOARD_HOST", value_name = "HOST")]
+    pub(crate) dashboard_host: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// The directory
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Which variables and limits it is given
+    #[arg(long, default_value_t, value_name = "NAME")]
+    pub(crate) environment: EnvironmentName,
+    /// Delete the preview after this time, for example 12h or 7d
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub(crate) ttl: Option<u64>,
+    /// A variable for this deployment; may be repeated
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) variables: Vec<(String, String)>,
+    /// Build anew, passing by all caches
+    #[arg(long)]
+    pub(crate) rebuild: bool,
+}
+
+/// Which preview is meant.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TargetArgs {
+    /// The project [default: `project` in cx.toml, else the directory's name]
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) project: Option<ProjectName>,
+    /// The namespace [default: main]
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) namespace: Option<NamespaceName>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only this project
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) project: Option<ProjectName>,
+    /// Only this namespace
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) namespace: Option<NamespaceName>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// A deployment's id, or its beginning [default: the preview's newest]
+    pub(crate) deployment: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Go on until the log ends
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only what building and starting it wrote
+    #[arg(long, conflicts_with = "runtime")]
+    pub(crate) build: bool,
+    /// Only what the application wrote
+    #[arg(long)]
+    pub(crate) runtime: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OpenArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Open the dashboard, logged in
+    #[arg(long)]
+    pub(crate) dashboard: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RedeployArgs {
+    /// A deployment's id, or its beginning [default: the preview's newest]
+    pub(crate) deployment: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Build anew, passing by all caches
+    #[arg(long)]
+    pub(crate) rebuild: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// The deployment to go to [default: the one before the current]
+    pub(crate) deployment: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// The namespace
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) namespace: NamespaceName,
+    /// Only its preview of this project
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) project: Option<ProjectName>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) force: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The directory
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum EnvCommand {
+    /// Set variables
+    Set {
+        /// What to set; a NAME alone reads its value from standard input
+        #[arg(required = true, value_name = "NAME=VALUE")]
+        variables: Vec<String>,
+        /// Show them as plain text in lists, not as secrets
+        #[arg(long)]
+        plain: bool,
+        #[command(flatten)]
+        scope: ScopeArgs,
+    },
+    /// List variables
+    List {
+        #[command(flatten)]
+        scope: ScopeArgs,
+    },
+    /// Remove variables
+    Unset {
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        #[command(flatten)]
+        scope: ScopeArgs,
+    },
+}
+
+/// Whose variables: of a project by default, of all its previews in a namespace, or of a whole namespace.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ScopeArgs {
+    /// The project [default: that of the current directory, unless --namespace is given alone]
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) project: Option<ProjectName>,
+    /// Only in this namespace
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) namespace: Option<NamespaceName>,
+    /// Only in this environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<EnvironmentName>,
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    model::units::parse_seconds(text).map_err(|error| error.to_string())
+}
+
+/// Splits `NAME=VALUE` and checks the name.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    let Some((name, value)) = text.split_once('=') else {
+        return Err(format!("`{text}` has no `=`; write NAME=VALUE"));
+    };
+    model::project_file::check_variable_name(name)?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_table_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn deploy_takes_what_the_reference_says() {
+        let line = "cx deploy dist --namespace demo --environment production --ttl 7d --env A=1 --env B=x=y --rebuild";
+        let Command::Deploy(args) = Cli::parse_from(line.split(' ')).command else {
+            panic!("not deploy")
+        };
+        assert_eq!(args.dir, PathBuf::from("dist"));
+        assert_eq!(
+            args.target.namespace.as_ref().map(NamespaceName::as_str),
+            Some("demo")
+        );
+        assert_eq!(
+            (args.environment, args.ttl),
+            (EnvironmentName::Production, Some(604_800))
+        );
+        assert_eq!(
+            args.variables,
+            [("A".into(), "1".into()), ("B".into(), "x=y".into())]
+        );
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_a_way_out() {
+        let error = Cli::try_parse_from(["cx", "deploy", "--namespace", "Demo Site"])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("such as `demo-site`"), "{error}");
+        let error = Cli::try_parse_from(["cx", "deploy", "--env", "1A=x"])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("cannot be the name of a variable"), "{error}");
+        assert!(Cli::try_parse_from(["cx", "logs", "--build", "--runtime"]).is_err());
+        assert!(Cli::try_parse_from(["cx", "delete"]).is_err());
+    }
+}

@@ -1,0 +1,15 @@
+//! The client of the HTTP API.
+//!
+//! Every command that is not the server itself goes through here. It knows how to find a local server and its token,
+//! turns problem documents into [`Fault`]s, and follows event streams. It does *not* print.
+
+mod address;
+mod api;
+mod problem;
+mod request;
+mod sse;
+
+pub(crate) use address::find;
+pub(crate) use api::{NewDeployment, Uploaded, VariableScope};
+pub(crate) use request::{Client, deepest, host_of, http};
+pub(crate) use sse::SseReader;

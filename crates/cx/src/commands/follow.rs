@@ -1,0 +1,176 @@
+//! Follows a deployment to its end: phases and log lines as they come.
+//!
+//! The server may be restarted meanwhile: it goes on with the deployment, so we look again for a while.
+
+use std::time::{Duration, Instant};
+
+use control::view::{self, LogKind};
+use model::DeploymentId;
+
+use super::App;
+use crate::client::{Client, SseReader};
+use crate::exit::{Exit, fault_of};
+use crate::terminal::{Progress, log_line, now_ms};
+
+/// How long a server may be away before we give up.
+const PATIENCE: Duration = Duration::from_secs(15);
+const RETRY: Duration = Duration::from_millis(250);
+const FRAME: Duration = Duration::from_millis(100);
+/// How often we look although nothing was announced.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long lines that were written before an announcement may come after it.
+const STRAGGLERS: Duration = Duration::from_millis(15);
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// Shows the progress of `deployment` on standard error until it has finished.
+pub(super) async fn follow(
+    app: &App,
+    client: &Client,
+    deployment: &view::Deployment,
+) -> anyhow::Result<view::Deployment> {
+    let mut events = client.follow_events(&deployment.id).await.ok();
+    let mut follower = Follower {
+        app,
+        client,
+        log: LogFollower::new(client, &deployment.id, LogKind::Build),
+        progress: Progress::new(app.terminal.err),
+        now: deployment.clone(),
+        looked: Instant::now(),
+    };
+    follower.look().await?;
+    let mut frames = tokio::time::interval(FRAME);
+    while follower.now.state.is_unfinished() {
+        tokio::select! {
+            biased;
+            line = follower.log.next(), if !follower.log.ended => follower.line(line?),
+            event = next_event(&mut events), if events.is_some() => {
+                if event.is_none() {
+                    events = None;
+                }
+                follower.look().await?;
+            }
+            _ = frames.tick() => follower.frame().await?,
+        }
+    }
+    follower.remaining_lines(LAST_LINES).await;
+    app.terminal.clear();
+    follower
+        .progress
+        .outcome(&follower.now)
+        .iter()
+        .for_each(|line| app.terminal.say(line));
+    Ok(follower.now)
+}
+
+struct Follower<'a> {
+    app: &'a App,
+    client: &'a Client,
+    log: LogFollower,
+    progress: Progress,
+    now: view::Deployment,
+    looked: Instant,
+}
+
+impl Follower<'_> {
+    /// Fetches the deployment again, and says what has ended, after the lines that belong before it.
+    async fn look(&mut self) -> anyhow::Result<()> {
+        let id = self.now.id.to_string();
+        self.now = patiently(|| self.client.deployment(&id)).await?;
+        self.looked = Instant::now();
+        let ended = self.progress.ended(&self.now);
+        if !ended.is_empty() {
+            self.remaining_lines(STRAGGLERS).await;
+            ended.iter().for_each(|line| self.app.terminal.say(line));
+        }
+        Ok(())
+    }
+
+    async fn frame(&mut self) -> anyhow::Result<()> {
+        if let Some(running) = self.progress.running(&self.now, now_ms()) {
+            self.app.terminal.spin(&running);
+        }
+        if self.looked.elapsed() > LOOK {
+            self.look().await
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn remaining_lines(&mut self, patience: Duration) {
+        while !self.log.ended {
+            match tokio::time::timeout(patience, self.log.next()).await {
+                Ok(Ok(line)) => self.line(line),
+                Ok(Err(_)) | Err(_) => return,
+            }
+        }
+    }
+
+    fn line(&self, line: Option<view::LogLine>) {
+        if let Some(line) = line {
+            self.app.terminal.say(&log_line(&line, self.app.terminal.err));
+        }
+    }
+}
+
+/// The lines of a log as they come; goes on where it was when the connection breaks.
+pub(super) struct LogFollower {
+    client: Client,
+    id: DeploymentId,
+    kind: LogKind,
+    reader: Option<SseReader>,
+    last: Option<String>,
+    pub(super) ended: bool,
+}
+
+impl LogFollower {
+    pub(super) fn new(client: &Client, id: &DeploymentId, kind: LogKind) -> Self {
+        Self {
+            client: client.clone(),
+            id: id.clone(),
+            kind,
+            reader: None,
+            last: None,
+            ended: false,
+        }
+    }
+
+    /// The next line; `None` once, when the log has ended. Can be dropped between lines without loss.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<view::LogLine>> {
+        while !self.ended {
+            let Some(reader) = &mut self.reader else {
+                let open = || self.client.follow_log(&self.id, self.kind, self.last.as_deref());
+                self.reader = Some(patiently(open).await?);
+                continue;
+            };
+            match reader.next().await {
+                Ok(Some(event)) if event.event == "end" => self.ended = true,
+                Ok(Some(event)) => {
+                    self.last = event.id.or(self.last.take());
+                    return Ok(Some(serde_json::from_str(&event.data)?));
+                }
+                Ok(None) | Err(_) => {
+                    self.reader = None;
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+async fn next_event(events: &mut Option<SseReader>) -> Option<()> {
+    events.as_mut()?.next().await.ok()?.map(drop)
+}
+
+/// Tries `call` again while no server answers, for [`PATIENCE`].
+async fn patiently<T, F: Future<Output = anyhow::Result<T>>>(call: impl Fn() -> F) -> anyhow::Result<T> {
+    let begin = Instant::now();
+    loop {
+        match call().await {
+            Err(error) if fault_of(&error).exit == Exit::Unreachable && begin.elapsed() < PATIENCE => {
+                tokio::time::sleep(RETRY).await;
+            }
+            result => return result,
+        }
+    }
+}

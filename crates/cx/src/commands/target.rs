@@ -1,0 +1,118 @@
+//! Which preview a command means.
+
+use std::path::Path;
+
+use control::view;
+use model::project_file::{FILE_BYTES_MAX, FILE_NAME, ProjectFile};
+use model::{NamespaceName, ProjectName};
+
+use crate::cli::TargetArgs;
+use crate::client::Client;
+use crate::exit::Fault;
+
+/// A project and a namespace: a preview.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) project: ProjectName,
+    pub(super) namespace: NamespaceName,
+}
+
+impl Target {
+    /// What `args` name, completed for `dir`.
+    pub(super) fn new(args: &TargetArgs, dir: &Path) -> anyhow::Result<Self> {
+        let project = args.project.clone().map_or_else(|| project_of(dir), Ok)?;
+        Ok(Self {
+            project,
+            namespace: args.namespace.clone().unwrap_or_else(NamespaceName::main),
+        })
+    }
+
+    /// What `args` name, completed for the current directory.
+    pub(super) fn here(args: &TargetArgs) -> anyhow::Result<Self> {
+        Self::new(args, Path::new("."))
+    }
+
+    pub(super) async fn preview(&self, client: &Client) -> anyhow::Result<view::Preview> {
+        client.find_preview(&self.project, &self.namespace).await
+    }
+}
+
+/// The deployment that `id` names, or else the newest of the preview that `args` name.
+pub(super) async fn deployment(
+    client: &Client,
+    id: Option<&str>,
+    args: &TargetArgs,
+) -> anyhow::Result<view::Deployment> {
+    if let Some(id) = id {
+        return client.deployment(id).await;
+    }
+    let target = Target::here(args)?;
+    let newest = target.preview(client).await?.newest;
+    let nothing = || {
+        let message = format!(
+            "nothing has been deployed to {} of {} yet",
+            target.namespace, target.project
+        );
+        Fault::failed("nothing_deployed", message).hint("deploy with `cx deploy`")
+    };
+    Ok(newest.ok_or_else(nothing)?)
+}
+
+/// The project of a directory: what its cx.toml says, else its name.
+pub(super) fn project_of(dir: &Path) -> anyhow::Result<ProjectName> {
+    let missing = |error| {
+        Fault::failed(
+            "no_directory",
+            format!("cannot look into {}: {error}", dir.display()),
+        )
+        .hint("name a directory that exists")
+    };
+    let dir = dir.canonicalize().map_err(missing)?;
+    if let Some(name) = read(&dir.join(FILE_NAME))?.and_then(|file| file.project) {
+        return Ok(ProjectName::new(&name)?);
+    }
+    Ok(ProjectName::from_text(
+        &dir.file_name().unwrap_or_default().to_string_lossy(),
+    ))
+}
+
+fn read(file: &Path) -> anyhow::Result<Option<ProjectFile>> {
+    let refuse =
+        |message: String| Fault::failed("invalid_project_file", message).hint("correct the line named");
+    match std::fs::metadata(file) {
+        Err(_) => return Ok(None),
+        Ok(metadata) if metadata.len() > FILE_BYTES_MAX => {
+            return Err(refuse(format!("{} is larger than 256 KiB", file.display())).into());
+        }
+        Ok(_) => {}
+    }
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| refuse(format!("cannot read {}: {error}", file.display())))?;
+    Ok(Some(
+        ProjectFile::parse(&text).map_err(|error| refuse(error.to_string()))?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::fault_of;
+
+    #[test]
+    fn the_directory_names_the_project_unless_its_file_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let shop = dir.path().join("My Shop");
+        std::fs::create_dir(&shop).unwrap();
+        assert_eq!(project_of(&shop).unwrap().as_str(), "my-shop");
+        std::fs::write(shop.join("cx.toml"), "project = \"store\"\n").unwrap();
+        assert_eq!(project_of(&shop).unwrap().as_str(), "store");
+    }
+
+    #[test]
+    fn a_broken_file_is_named_with_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("cx.toml"), "\nprojekt = \"x\"\n").unwrap();
+        let fault = fault_of(&project_of(dir.path()).unwrap_err());
+        assert!(fault.message.starts_with("cx.toml:2:1:"), "{}", fault.message);
+    }
+}

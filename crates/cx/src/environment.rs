@@ -1,0 +1,163 @@
+//! What the environment says: the only place that reads it.
+//!
+//! It is read once, before anything changes the process's identity: without root, the platform later becomes user 0 of
+//! a user namespace of its own, and "am I root?" would get a wrong answer.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The data directory of a server that root runs.
+const SYSTEM_DATA: &str = "/var/lib/cygni";
+
+/// The variables and identities that matter, as they were at the start.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    pub(crate) root: bool,
+    /// `CX_DATA`.
+    data: Option<PathBuf>,
+    data_home: Option<PathBuf>,
+    cache_home: Option<PathBuf>,
+    home: Option<PathBuf>,
+    /// Who called `sudo`: the user and group who may read the token too.
+    pub(crate) sudo: Option<(u32, u32)>,
+    /// `NO_COLOR` (no-color.org).
+    pub(crate) no_color: bool,
+    pub(crate) path: Option<String>,
+    /// Whether there is a desktop to open a browser on.
+    pub(crate) desktop: bool,
+    /// `CX_LISTEN`: by which a local server is found.
+    pub(crate) listen: Vec<SocketAddr>,
+    /// `npm_config_registry`: where packages come from, when not from the public registry.
+    pub(crate) registry: Option<String>,
+    /// `HTTPS_PROXY` or `https_proxy`.
+    pub(crate) proxy: Option<String>,
+    /// `CX_LOG`: which records the server writes, in the notation of `tracing`.
+    pub(crate) log: Option<String>,
+}
+
+impl Environment {
+    pub(crate) fn read() -> Self {
+        let path = |name| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let number = |name| var(name).and_then(|text| text.parse::<u32>().ok());
+        let root = rustix::process::geteuid().is_root();
+        Self {
+            root,
+            data: var("CX_DATA").map(PathBuf::from),
+            data_home: path("XDG_DATA_HOME"),
+            cache_home: path("XDG_CACHE_HOME"),
+            home: path("HOME"),
+            sudo: number("SUDO_UID")
+                .zip(number("SUDO_GID"))
+                .filter(|(uid, _)| root && *uid != 0),
+            no_color: var("NO_COLOR").is_some(),
+            path: var("PATH"),
+            listen: var("CX_LISTEN")
+                .map(|text| text.split(',').filter_map(|one| one.parse().ok()).collect())
+                .unwrap_or_default(),
+            desktop: var("DISPLAY").is_some() || var("WAYLAND_DISPLAY").is_some(),
+            registry: var("npm_config_registry").or_else(|| var("NPM_CONFIG_REGISTRY")),
+            proxy: var("HTTPS_PROXY").or_else(|| var("https_proxy")),
+            log: var("CX_LOG"),
+        }
+    }
+
+    /// Where a server started here keeps its data.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        if let Some(data) = &self.data {
+            return data.clone();
+        }
+        if self.root {
+            return PathBuf::from(SYSTEM_DATA);
+        }
+        self.user_data()
+    }
+
+    fn user_data(&self) -> PathBuf {
+        let home = || self.home.as_ref().map(|home| home.join(".local/share"));
+        self.data_home
+            .clone()
+            .or_else(home)
+            .unwrap_or_else(std::env::temp_dir)
+            .join("cygni")
+    }
+
+    /// Where the token of a local server may lie: our own data directory first, then the system's.
+    pub(crate) fn token_files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.data_dir().join("token")];
+        if self.data.is_none() {
+            files.extend([
+                self.user_data().join("token"),
+                PathBuf::from(SYSTEM_DATA).join("token"),
+            ]);
+        }
+        files.dedup();
+        files
+    }
+
+    /// Where caches go that may be deleted at any time; `None` where there is no home.
+    pub(crate) fn cache_dir(&self) -> Option<PathBuf> {
+        let home = || self.home.as_ref().map(|home| home.join(".cache"));
+        self.cache_home.clone().or_else(home).map(|dir| dir.join("cygni"))
+    }
+
+    /// The home directory, for the places where version managers keep their toolchains.
+    pub(crate) fn home(&self) -> Option<&PathBuf> {
+        self.home.as_ref()
+    }
+}
+
+/// A variable that is set and not empty.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
+fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+impl Environment {
+    /// One that keeps its data in `dir`.
+    pub(crate) fn with_data(dir: &std::path::Path) -> Self {
+        Self {
+            data: Some(dir.to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_users_have_their_own_places() {
+        let home = Some(PathBuf::from("/home/ada"));
+        let ada = Environment {
+            home: home.clone(),
+            ..Environment::default()
+        };
+        assert_eq!(ada.data_dir(), PathBuf::from("/home/ada/.local/share/cygni"));
+        assert_eq!(
+            ada.token_files().last(),
+            Some(&PathBuf::from("/var/lib/cygni/token"))
+        );
+        let root = Environment {
+            root: true,
+            home,
+            ..Environment::default()
+        };
+        assert_eq!(root.data_dir(), PathBuf::from("/var/lib/cygni"));
+    }
+
+    #[test]
+    fn a_given_directory_is_the_only_one() {
+        let given = Environment {
+            data: Some("/srv/cx".into()),
+            root: true,
+            ..Environment::default()
+        };
+        assert_eq!(given.data_dir(), PathBuf::from("/srv/cx"));
+        assert_eq!(given.token_files(), [PathBuf::from("/srv/cx/token")]);
+    }
+}
