@@ -1,1 +1,36 @@
-//! Request to instance: hosts, proxying, static files.
+//! Request to instance: hosts, proxying, waking, static files.
+//!
+//! Serves from an in-memory [`RouteTable`](model::route::RouteTable) and from the store, and from nothing else: no rows,
+//! no builds. It keeps serving the last table when whoever makes tables is down. Hosts are looked up and never parsed.
+//!
+//! ```text
+//! connection ─► host ─┬─ the platform's own ─► platform service
+//!                     ├─ static files ───────► store
+//!                     ├─ instance awake ─────► pooled connection ─► instance
+//!                     ├─ instance asleep ────► wake request, hold, look again
+//!                     └─ notice, unknown ────► page or problem document
+//! ```
+
+mod activity;
+mod answer;
+mod connection;
+mod edge;
+mod files;
+mod hold;
+mod host;
+mod options;
+mod page;
+mod platform;
+mod proxy;
+mod request_id;
+mod serve;
+mod stalling;
+mod table;
+mod upload;
+
+pub use activity::{Activity, Load};
+pub use answer::{Body, BoxError, DEPLOYMENT_HEADER, ERROR_HEADER, REQUEST_ID_HEADER};
+pub use connection::Peer;
+pub use edge::{BindError, Edge};
+pub use options::{Dial, EdgeLimits, EdgeLinks, EdgeOptions};
+pub use platform::PlatformService;
