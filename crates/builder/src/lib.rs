@@ -1,1 +1,8 @@
 //! Source to plan to artifact, in the sandbox.
+//!
+//! Detection turns a source into a [`model::Plan`], which is data. A [`Builder`] executes plans: toolchains come as
+//! layers, every command runs in a sandbox, and what comes out is an immutable [`model::Artifact`]. This crate never
+//! runs foreign code outside a sandbox, and does *not* know previews, deployments or rows.
+
+pub mod plan;
+pub mod source;
