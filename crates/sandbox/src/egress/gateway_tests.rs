@@ -262,6 +262,25 @@ async fn a_refused_name_does_not_exist_and_is_noted() {
 }
 
 #[tokio::test]
+async fn ipv6_answers_are_withheld_unless_they_can_be_used() {
+    let resolver = fake_resolver(Ipv4Addr::LOCALHOST, 1).await;
+    let rules = Rules {
+        upstream: vec![resolver],
+        ..loopback_allowed(Policy::Public)
+    };
+    let useful = resolver::has_ipv6_route();
+    let bench = Bench::open(rules.clone(), Limits::default(), resolver);
+    let answer = bench.look_up("a.example", 28).await;
+    assert_eq!((code(&answer), answer[7]), (0, u8::from(useful)));
+
+    // An operator who allows an IPv6 address has IPv6.
+    let mut rules = rules;
+    rules.allow.addresses.push("fd00::/8".parse().unwrap());
+    let bench = Bench::open(rules, Limits::default(), resolver);
+    assert_eq!(bench.look_up("a.example", 28).await[7], 1);
+}
+
+#[tokio::test]
 async fn without_an_answering_resolver_the_next_is_asked() {
     let resolver = fake_resolver(Ipv4Addr::new(203, 0, 113, 9), 1).await;
     let closed = std::net::UdpSocket::bind("127.0.0.1:0")
@@ -398,15 +417,11 @@ async fn a_failed_connection_is_a_reset_and_counted() {
 
 #[tokio::test]
 async fn an_idle_connection_is_reset() {
-    let limits = Limits {
-        idle: Duration::from_millis(50),
-        ..Limits::default()
-    };
+    let limits = Limits { idle: Duration::from_millis(50), ..Limits::default() };
     let bench = Bench::open(loopback_allowed(Policy::Public), limits, echo_server().await);
-    let mut stream = bench.connect().await;
-    stream.write_all(b"x").await.unwrap();
-    assert_eq!(timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap(), b'x');
-    assert_reset(stream).await;
+    assert_reset(bench.connect().await).await;
+    let [contact] = &bench.gateway.contacts()[..] else { panic!("one contact") };
+    assert_eq!((contact.verdict, contact.failures), (Verdict::Allowed, 0), "connected, then idle");
 }
 
 #[tokio::test]

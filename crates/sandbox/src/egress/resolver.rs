@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::address::reserved;
 use super::contact::{Key, Refusal, Verdict};
 use super::gateway::Shared;
 use super::message::{self, BadQuery, KIND_AAAA, QUERY_BYTES_MAX, Query};
@@ -126,10 +127,13 @@ async fn answer(shared: &Shared, query: &Query<'_>) -> Vec<u8> {
 /// Whether this machine has a way to IPv6 addresses outside.
 ///
 /// Inside the sandbox every address seems reachable, so a program would prefer the IPv6 address of a name even where
-/// the host has no IPv6, and fail. Connecting a datagram socket asks the kernel for a route and sends nothing.
+/// the host has no IPv6, and fail. Connecting a datagram socket asks the kernel for a route and a source address, and
+/// sends nothing. A route from a private address only is not counted: the host's own programs prefer IPv4 then.
 pub(super) fn has_ipv6_route() -> bool {
     let somewhere_public = SocketAddr::from((Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 1), 53));
-    std::net::UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))
-        .and_then(|socket| socket.connect(somewhere_public))
-        .is_ok()
+    let source = std::net::UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        socket.connect(somewhere_public)?;
+        socket.local_addr()
+    });
+    source.is_ok_and(|source| reserved(source.ip()).is_none())
 }
