@@ -26,7 +26,9 @@ impl Capabilities {
 
     /// True when every limit of [`crate::Limits`] is enforced by the kernel, not by an approximation.
     pub fn limits_hold(&self) -> bool {
-        [MEMORY, CPU, PIDS].iter().all(|name| self.support(name) == Support::Full)
+        [MEMORY, CPU, PIDS]
+            .iter()
+            .all(|name| self.support(name) == Support::Full)
     }
 }
 
@@ -55,17 +57,32 @@ pub struct Capability {
 
 impl Capability {
     pub(crate) fn full(name: &str, detail: impl Into<String>) -> Capability {
-        Capability { name: name.to_owned(), support: Support::Full, detail: detail.into(), advice: String::new() }
+        Capability {
+            name: name.to_owned(),
+            support: Support::Full,
+            detail: detail.into(),
+            advice: String::new(),
+        }
     }
 
     pub(crate) fn clamped(name: &str, detail: impl Into<String>, advice: &str) -> Capability {
         let support = Support::Clamped;
-        Capability { name: name.to_owned(), support, detail: detail.into(), advice: advice.to_owned() }
+        Capability {
+            name: name.to_owned(),
+            support,
+            detail: detail.into(),
+            advice: advice.to_owned(),
+        }
     }
 
     pub(crate) fn missing(name: &str, detail: impl Into<String>, advice: &str) -> Capability {
         let support = Support::Missing;
-        Capability { name: name.to_owned(), support, detail: detail.into(), advice: advice.to_owned() }
+        Capability {
+            name: name.to_owned(),
+            support,
+            detail: detail.into(),
+            advice: advice.to_owned(),
+        }
     }
 }
 

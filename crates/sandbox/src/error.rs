@@ -36,7 +36,9 @@ pub enum SpawnError {
     Invalid(#[from] InvalidSpec),
     #[error("a sandbox named {0:?} exists already; remove it first")]
     Exists(String),
-    #[error("this machine cannot filter the network of a sandbox: {0}; use the egress policy none, or see cx doctor")]
+    #[error(
+        "this machine cannot filter the network of a sandbox: {0}; use the egress policy none, or see cx doctor"
+    )]
     NoEgress(String),
     #[error("the spec takes {bytes} bytes, more than the {max} possible; pass large files as mounts", max = crate::spec::SPEC_BYTES_MAX)]
     TooLarge { bytes: usize },

@@ -23,7 +23,12 @@ impl Exit {
     }
 
     pub(crate) fn lost() -> Exit {
-        Exit { how: Ended::Lost, at_ms: 0, cpu_ms: 0, memory_peak_bytes: 0 }
+        Exit {
+            how: Ended::Lost,
+            at_ms: 0,
+            cpu_ms: 0,
+            memory_peak_bytes: 0,
+        }
     }
 }
 
@@ -66,9 +71,17 @@ mod tests {
 
     #[test]
     fn the_form_on_disk_is_stable() {
-        let exit = Exit { how: Ended::Exited { code: 3 }, at_ms: 1, cpu_ms: 2, memory_peak_bytes: 4 };
+        let exit = Exit {
+            how: Ended::Exited { code: 3 },
+            at_ms: 1,
+            cpu_ms: 2,
+            memory_peak_bytes: 4,
+        };
         let text = serde_json::to_string(&exit).unwrap();
-        assert_eq!(text, r#"{"how":{"kind":"exited","code":3},"at_ms":1,"cpu_ms":2,"memory_peak_bytes":4}"#);
+        assert_eq!(
+            text,
+            r#"{"how":{"kind":"exited","code":3},"at_ms":1,"cpu_ms":2,"memory_peak_bytes":4}"#
+        );
         assert_eq!(serde_json::from_str::<Exit>(&text).unwrap(), exit);
         assert!(!exit.success());
     }

@@ -5,29 +5,41 @@
 //! its process 1, which outlives both. The only crate with `unsafe`. Knows nothing of previews.
 
 mod capability;
+mod cgroup;
 mod control;
 pub mod egress;
+mod ended;
 mod error;
 mod exit;
 mod host;
+mod init;
+mod limits;
+mod line;
 pub mod log;
 mod privilege;
+mod removal;
 mod running;
+mod seccomp;
 mod spec;
+mod start;
+mod state;
+mod sys;
+mod wire;
 mod zygote;
 
 pub use capability::{
-    CPU, Capabilities, Capability, EGRESS, FREEZE, ID_MAPPED_MOUNTS, MEMORY, NAMESPACES, OPEN_FILES, OVERLAY, PIDS,
-    SECCOMP, Support,
+    CPU, Capabilities, Capability, EGRESS, FREEZE, ID_MAPPED_MOUNTS, MEMORY, NAMESPACES, OPEN_FILES, OVERLAY,
+    PIDS, SECCOMP, Support,
 };
-pub use control::{Listener, Usage};
+pub use control::{Listener, Status, Usage};
 pub use error::{ControlError, FoundError, PrivilegeError, RemoveError, SpawnError, StartError};
 pub use exit::{Ended, Exit};
-pub use host::{Found, Host, HostOptions};
+pub use host::{Found, Host, HostOptions, probe_machine};
 pub use privilege::{Privilege, acquire_privilege};
 pub use running::Sandbox;
 pub use spec::{
-    InvalidSpec, LOWERS_MAX, Lifetime, Limits, LogOptions, MOUNTS_MAX, Mount, NAME_BYTES_MAX, SPEC_BYTES_MAX, Spec,
+    InvalidSpec, LOWERS_MAX, Lifetime, Limits, LogOptions, MOUNTS_MAX, Mount, NAME_BYTES_MAX, SPEC_BYTES_MAX,
+    Spec,
 };
 pub use zygote::run_if_zygote;
 

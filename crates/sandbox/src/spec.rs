@@ -28,7 +28,7 @@ pub struct Spec {
     pub argv: Vec<String>,
     /// Absolute, inside the sandbox.
     pub cwd: String,
-    /// The whole environment; nothing of ours is inherited. `PATH`, `HOME` and `TMPDIR` get defaults when absent.
+    /// The whole environment; nothing of ours is inherited. `PATH` and `HOME` get defaults when absent.
     pub env: Vec<(String, String)>,
     /// Applied in this order.
     pub mounts: Vec<Mount>,
@@ -64,13 +64,25 @@ impl Spec {
         if self.argv.is_empty() || self.argv[0].is_empty() {
             return Err(InvalidSpec::new("argv", "", "give a command to run"));
         }
-        for text in self.argv.iter().chain(self.env.iter().flat_map(|(name, value)| [name, value])) {
+        for text in self
+            .argv
+            .iter()
+            .chain(self.env.iter().flat_map(|(name, value)| [name, value]))
+        {
             if text.contains('\0') {
                 return Err(InvalidSpec::new("argv and env", "a NUL byte", "remove it"));
             }
         }
-        if let Some((name, _)) = self.env.iter().find(|(name, _)| name.is_empty() || name.contains('=')) {
-            return Err(InvalidSpec::new("env", name, "names are not empty and hold no '='"));
+        if let Some((name, _)) = self
+            .env
+            .iter()
+            .find(|(name, _)| name.is_empty() || name.contains('='))
+        {
+            return Err(InvalidSpec::new(
+                "env",
+                name,
+                "names are not empty and hold no '='",
+            ));
         }
         check_target(&self.cwd)?;
         if self.mounts.len() > MOUNTS_MAX {
@@ -105,11 +117,20 @@ pub enum Mount {
     Writable { source: PathBuf, target: String },
     /// `lowers` (topmost first, unchanged for ever) with `upper` on top; `work` is an empty directory on the
     /// file system of `upper`.
-    Overlay { lowers: Vec<PathBuf>, upper: PathBuf, work: PathBuf, target: String },
+    Overlay {
+        lowers: Vec<PathBuf>,
+        upper: PathBuf,
+        work: PathBuf,
+        target: String,
+    },
     /// Memory, counted in the sandbox's limit.
     Tmpfs { target: String, bytes_max: u64 },
     /// A small read-only file, held in memory.
-    File { target: String, contents: Vec<u8>, executable: bool },
+    File {
+        target: String,
+        contents: Vec<u8>,
+        executable: bool,
+    },
 }
 
 impl Mount {
@@ -125,14 +146,30 @@ impl Mount {
 
     fn check(&self) -> Result<(), InvalidSpec> {
         check_target(self.target())?;
+        if Path::new(self.target()) == Path::new("/") {
+            return Err(InvalidSpec::new(
+                "a mount's target",
+                "/",
+                "the root is ours; mount below it",
+            ));
+        }
         match self {
             Mount::ReadOnly { source, .. } | Mount::Writable { source, .. } => check_source(source),
-            Mount::Overlay { lowers, upper, work, .. } => {
+            Mount::Overlay {
+                lowers, upper, work, ..
+            } => {
                 if lowers.is_empty() || lowers.len() > LOWERS_MAX {
                     let found = lowers.len().to_string();
-                    return Err(InvalidSpec::new("overlay lowers", &found, "between 1 and 100 are possible"));
+                    return Err(InvalidSpec::new(
+                        "overlay lowers",
+                        &found,
+                        "between 1 and 100 are possible",
+                    ));
                 }
-                lowers.iter().chain([upper, work]).try_for_each(|path| check_source(path))
+                lowers
+                    .iter()
+                    .chain([upper, work])
+                    .try_for_each(|path| check_source(path))
             }
             Mount::Tmpfs { bytes_max, .. } if *bytes_max == 0 => {
                 Err(InvalidSpec::new("tmpfs bytes_max", "0", "give a size above 0"))
@@ -203,7 +240,10 @@ pub struct LogOptions {
 
 impl Default for LogOptions {
     fn default() -> LogOptions {
-        LogOptions { bytes_max: 8 << 20, redact: Vec::new() }
+        LogOptions {
+            bytes_max: 8 << 20,
+            redact: Vec::new(),
+        }
     }
 }
 
@@ -218,7 +258,11 @@ pub struct InvalidSpec {
 
 impl InvalidSpec {
     fn new(part: &'static str, value: &str, advice: &'static str) -> InvalidSpec {
-        InvalidSpec { part, value: value.chars().take(200).collect(), advice }
+        InvalidSpec {
+            part,
+            value: value.chars().take(200).collect(),
+            advice,
+        }
     }
 }
 
@@ -229,7 +273,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), InvalidSpec> {
 fn check_label(part: &'static str, label: &str, bytes_max: usize) -> Result<(), InvalidSpec> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if label.is_empty() || label.len() > bytes_max || !label.bytes().all(fits) {
-        return Err(InvalidSpec::new(part, label, "use 1 to 64 of a-z, 0-9 and '-' (a host name: 63)"));
+        return Err(InvalidSpec::new(
+            part,
+            label,
+            "use 1 to 64 of a-z, 0-9 and '-' (a host name: 63)",
+        ));
     }
     Ok(())
 }
@@ -239,14 +287,22 @@ fn check_target(target: &str) -> Result<(), InvalidSpec> {
         .components()
         .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     if !target.starts_with('/') || !plain || target.contains('\0') || target.len() > 4000 {
-        return Err(InvalidSpec::new("a path inside", target, "it must be absolute and without '..'"));
+        return Err(InvalidSpec::new(
+            "a path inside",
+            target,
+            "it must be absolute and without '..'",
+        ));
     }
     Ok(())
 }
 
 fn check_source(source: &Path) -> Result<(), InvalidSpec> {
     if !source.is_absolute() {
-        return Err(InvalidSpec::new("a path of the host", &source.to_string_lossy(), "make it absolute"));
+        return Err(InvalidSpec::new(
+            "a path of the host",
+            &source.to_string_lossy(),
+            "make it absolute",
+        ));
     }
     Ok(())
 }
@@ -271,7 +327,10 @@ mod tests {
     fn targets_are_absolute_and_plain() {
         for target in ["", "tmp", "/a/../b", "/a\0b"] {
             let mut spec = Spec::new("a", ["true"]);
-            spec.mounts.push(Mount::Tmpfs { target: target.to_owned(), bytes_max: 1 });
+            spec.mounts.push(Mount::Tmpfs {
+                target: target.to_owned(),
+                bytes_max: 1,
+            });
             assert!(spec.check().is_err(), "{target:?}");
         }
     }

@@ -52,7 +52,11 @@ pub fn parse(line: &str) -> Option<Line> {
     let mut parts = line.splitn(3, ' ');
     let at_ms = parts.next()?.parse().ok()?;
     let level = Level::from_letter(parts.next()?)?;
-    Some(Line { at_ms, level, text: parts.next()?.to_owned() })
+    Some(Line {
+        at_ms,
+        level,
+        text: parts.next()?.to_owned(),
+    })
 }
 
 /// The form on disk, `\n` included. Bytes that are no UTF-8 become U+FFFD.
@@ -91,7 +95,11 @@ mod tests {
         let text = render(1_700_000_000_000, Level::Err, "héllo\tworld".as_bytes());
         assert_eq!(text, "1700000000000 e héllo\tworld\n");
         let line = parse(text.trim_end_matches('\n')).unwrap();
-        let expected = Line { at_ms: 1_700_000_000_000, level: Level::Err, text: "héllo\tworld".to_owned() };
+        let expected = Line {
+            at_ms: 1_700_000_000_000,
+            level: Level::Err,
+            text: "héllo\tworld".to_owned(),
+        };
         assert_eq!(line, expected);
     }
 

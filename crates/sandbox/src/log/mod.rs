@@ -16,4 +16,5 @@ mod write;
 pub use line::{Level, Line, parse};
 pub use read::{Cursor, Page, read};
 pub use redact::{REDACT_BYTES_MIN, Redactor};
+pub(crate) use write::now_ms;
 pub use write::{LINE_BYTES_MAX, Writer};

@@ -34,7 +34,11 @@ pub struct Page {
 /// Reads at most `lines_max` lines of the log `prefix` in `dir` from `cursor` on (the default: the oldest kept).
 /// A log that does not exist yet is empty.
 pub fn read(dir: &Path, prefix: &str, cursor: Cursor, lines_max: usize) -> io::Result<Page> {
-    let mut page = Page { lines: Vec::new(), next: cursor, skipped_bytes: 0 };
+    let mut page = Page {
+        lines: Vec::new(),
+        next: cursor,
+        skipped_bytes: 0,
+    };
     let dir = match File::open(dir) {
         Ok(dir) => dir,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(page),
@@ -44,7 +48,12 @@ pub fn read(dir: &Path, prefix: &str, cursor: Cursor, lines_max: usize) -> io::R
     loop {
         let offsets = segment::list(dir.as_fd(), prefix)?;
         // The newest segment that begins at or before the cursor, else the oldest there is.
-        let Some(&offset) = offsets.iter().rev().find(|&&o| o <= page.next.0).or(offsets.first()) else {
+        let Some(&offset) = offsets
+            .iter()
+            .rev()
+            .find(|&&o| o <= page.next.0)
+            .or(offsets.first())
+        else {
             return Ok(page);
         };
         if offset > page.next.0 {
@@ -60,7 +69,15 @@ pub fn read(dir: &Path, prefix: &str, cursor: Cursor, lines_max: usize) -> io::R
         };
         let before = page.next;
         let lines_left = lines_max - page.lines.len();
-        take_lines(&file, &mut page, Take { offset, lines_max: lines_left, bytes_max: budget })?;
+        take_lines(
+            &file,
+            &mut page,
+            Take {
+                offset,
+                lines_max: lines_left,
+                bytes_max: budget,
+            },
+        )?;
         budget = budget.saturating_sub(usize::try_from(page.next.0 - before.0).unwrap_or(usize::MAX));
         let newer = offsets.iter().any(|&o| o > offset && o == page.next.0);
         if !newer || page.lines.len() >= lines_max || budget == 0 {
@@ -80,8 +97,13 @@ fn take_lines(file: &File, page: &mut Page, take: Take) -> io::Result<()> {
     let left = file.metadata()?.len().saturating_sub(position);
     let mut bytes = vec![0; usize::try_from(left).unwrap_or(usize::MAX).min(take.bytes_max)];
     let count = read_fully(file, &mut bytes, position)?;
-    for raw in bytes[..count].split_inclusive(|&byte| byte == b'\n').take(take.lines_max) {
-        let Some(text) = raw.strip_suffix(b"\n") else { break };
+    for raw in bytes[..count]
+        .split_inclusive(|&byte| byte == b'\n')
+        .take(take.lines_max)
+    {
+        let Some(text) = raw.strip_suffix(b"\n") else {
+            break;
+        };
         page.next.0 += raw.len() as u64;
         // A line torn by the death of its writer is no line, but must not stop the reader.
         page.lines.extend(line::parse(&String::from_utf8_lossy(text)));
@@ -143,6 +165,13 @@ mod tests {
     fn no_log_is_an_empty_log() {
         let dir = tempfile::tempdir().unwrap();
         let page = read(&dir.path().join("absent"), "log", Cursor(7), 10).unwrap();
-        assert_eq!(page, Page { lines: Vec::new(), next: Cursor(7), skipped_bytes: 0 });
+        assert_eq!(
+            page,
+            Page {
+                lines: Vec::new(),
+                next: Cursor(7),
+                skipped_bytes: 0
+            }
+        );
     }
 }

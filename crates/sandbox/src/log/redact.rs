@@ -49,12 +49,17 @@ impl Redactor {
 
     /// How many bytes at the end of `text` may be the beginning of a value that has not fully arrived.
     pub(super) fn pending_bytes(&self, text: &[u8]) -> usize {
-        let longest = self.values.first().map_or(0, |value| value.len().saturating_sub(1));
+        let longest = self
+            .values
+            .first()
+            .map_or(0, |value| value.len().saturating_sub(1));
         (1..=longest.min(text.len()))
             .rev()
             .find(|&count| {
                 let tail = &text[text.len() - count..];
-                self.values.iter().any(|value| value.len() > count && value.starts_with(tail))
+                self.values
+                    .iter()
+                    .any(|value| value.len() > count && value.starts_with(tail))
             })
             .unwrap_or(0)
     }
@@ -67,7 +72,10 @@ mod tests {
     #[test]
     fn values_are_replaced_longest_first() {
         let redactor = Redactor::new(&["secret", "secret-long", "abc"]);
-        assert_eq!(redactor.redact(b"a secret-long and secret, abc"), b"a [redacted] and [redacted], abc");
+        assert_eq!(
+            redactor.redact(b"a secret-long and secret, abc"),
+            b"a [redacted] and [redacted], abc"
+        );
     }
 
     #[test]
@@ -80,7 +88,11 @@ mod tests {
     fn the_beginning_of_a_value_is_held_back() {
         let redactor = Redactor::new(&["password", "wordle"]);
         assert_eq!(redactor.pending_bytes(b"my passw"), 5);
-        assert_eq!(redactor.pending_bytes(b"my password"), 4, "'word' may become 'wordle'");
+        assert_eq!(
+            redactor.pending_bytes(b"my password"),
+            4,
+            "'word' may become 'wordle'"
+        );
         assert_eq!(redactor.pending_bytes(b"nothing"), 0);
     }
 }

@@ -58,7 +58,17 @@ impl Writer {
         let segment_bytes_max = (bytes_max / 2).max(SEGMENT_BYTES_MIN);
         let prefix = prefix.to_owned();
         let (out, err) = (Vec::new(), Vec::new());
-        Ok(Writer { dir, prefix, redactor, segment_bytes_max, segment, segment_offset, segment_bytes, out, err })
+        Ok(Writer {
+            dir,
+            prefix,
+            redactor,
+            segment_bytes_max,
+            segment,
+            segment_offset,
+            segment_bytes,
+            out,
+            err,
+        })
     }
 
     /// Takes output as it arrives and writes the lines that are complete.
@@ -69,6 +79,9 @@ impl Writer {
             match piece.strip_suffix(b"\n") {
                 Some(end) => {
                     buffer.extend_from_slice(end);
+                    if buffer.last() == Some(&b'\r') {
+                        buffer.pop(); // a line may end as on Windows and in HTTP
+                    }
                     result = result.and(self.write_cut(level, &self.redactor.redact(&buffer)));
                     buffer.clear();
                 }
@@ -104,7 +117,11 @@ impl Writer {
     }
 
     fn partial(&mut self, level: Level) -> &mut Vec<u8> {
-        if level == Level::Err { &mut self.err } else { &mut self.out }
+        if level == Level::Err {
+            &mut self.err
+        } else {
+            &mut self.out
+        }
     }
 
     fn write_cut(&mut self, level: Level, text: &[u8]) -> io::Result<()> {
@@ -150,7 +167,10 @@ fn cut(text: &[u8]) -> usize {
         return text.len();
     }
     let continues = |at: usize| text[at] & 0b1100_0000 == 0b1000_0000;
-    (LINE_BYTES_MAX - 3..=LINE_BYTES_MAX).rev().find(|&at| !continues(at)).unwrap_or(LINE_BYTES_MAX)
+    (LINE_BYTES_MAX - 3..=LINE_BYTES_MAX)
+        .rev()
+        .find(|&at| !continues(at))
+        .unwrap_or(LINE_BYTES_MAX)
 }
 
 fn open_segment(dir: &OwnedFd, prefix: &str, offset: u64) -> io::Result<File> {
@@ -198,7 +218,11 @@ mod tests {
         log.finish().unwrap();
         let texts = texts(dir.path());
         assert_eq!(texts[0], "token [redacted] end");
-        assert!(texts.iter().all(|text| !text.contains("hunter2")), "{:?}", &texts[1..]);
+        assert!(
+            texts.iter().all(|text| !text.contains("hunter2")),
+            "{:?}",
+            &texts[1..]
+        );
         assert!(texts.concat().ends_with("[redacted] after"));
     }
 
@@ -207,9 +231,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut log = writer(dir.path(), 16 << 10, &[]);
         for number in 0..10_000 {
-            log.chunk(Level::Out, format!("line {number}\n").as_bytes()).unwrap();
+            log.chunk(Level::Out, format!("line {number}\n").as_bytes())
+                .unwrap();
         }
-        let sizes = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+        let sizes = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len());
         let (count, bytes) = sizes.fold((0, 0), |(count, sum), size| (count + 1, sum + size));
         assert_eq!(count, 2);
         assert!((8 << 10..=16 << 10).contains(&bytes), "{bytes}");
@@ -220,11 +247,15 @@ mod tests {
     fn endless_lines_are_cut_between_characters() {
         let dir = tempfile::tempdir().unwrap();
         let mut log = writer(dir.path(), 1 << 20, &[]);
-        log.chunk(Level::Err, "é".repeat(LINE_BYTES_MAX).as_bytes()).unwrap();
+        log.chunk(Level::Err, "é".repeat(LINE_BYTES_MAX).as_bytes())
+            .unwrap();
         log.finish().unwrap();
         let texts = texts(dir.path());
         assert!(texts.len() >= 2 && texts.iter().all(|text| text.len() <= LINE_BYTES_MAX));
-        assert_eq!(texts.concat().chars().filter(|&c| c == 'é').count(), LINE_BYTES_MAX);
+        assert_eq!(
+            texts.concat().chars().filter(|&c| c == 'é').count(),
+            LINE_BYTES_MAX
+        );
     }
 
     #[test]

@@ -1,0 +1,163 @@
+//! Makes one sandbox: groups, mounts with mapped owners, the init in its namespaces, its record on disk.
+//!
+//! Guards against a sandbox that nobody knows of: the init waits until its record is written, and ends by itself when
+//! the zygote dies before that.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+
+use super::{Failed, Launch, Step as _};
+use crate::cgroup;
+use crate::init::{self, Parts, Source};
+use crate::seccomp::Filters;
+use crate::state::{self, State};
+use crate::sys::{self, Fork};
+
+/// Inside, programs run as this user and group.
+pub(crate) const APP_ID: u32 = 1000;
+/// How many ids a sandbox has as root.
+pub(crate) const IDS: u32 = 1 << 16;
+
+const NAMESPACES: u64 = (libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS) as u64;
+
+pub(super) struct Launched {
+    pub(super) pid: u32,
+    pub(super) start_time: u64,
+    pub(super) pidfd: OwnedFd,
+}
+
+pub(super) fn launch(launch: Launch, fds: Vec<OwnedFd>, filters: &Filters) -> Result<Launched, Failed> {
+    let mut fds = fds.into_iter();
+    let (Some(dir), Some(report), leash) = (fds.next(), fds.next(), fds.next()) else {
+        return Err(Failed {
+            step: "request".to_owned(),
+            error: "descriptors are missing".to_owned(),
+        });
+    };
+    let listener = listen(&dir).step("control socket")?;
+    let (cgroups, handles) =
+        cgroup::create(&launch.tree, &launch.cgroup, &launch.spec.limits).step("cgroups")?;
+    let undo = |failed: Failed| {
+        cgroups.iter().for_each(|group| drop(fs::remove_dir(group)));
+        failed
+    };
+    let (record, sources) = mapped(&launch, &dir).map_err(undo)?;
+    let (go, mut release) = io::pipe().step("pipe").map_err(undo)?;
+    let state = State {
+        version: state::VERSION,
+        name: launch.spec.name.clone(),
+        pid: 0,
+        start_time: 0,
+        boot_id: launch.boot_id.clone(),
+        uid_base: launch.uid_base,
+        cgroups: cgroups.clone(),
+        policy: launch.spec.egress.clone(),
+        lifetime: launch.spec.lifetime,
+    };
+    let uid_base = launch.uid_base;
+    // SAFETY: the zygote has one thread, and `init::run` never returns.
+    match unsafe { sys::clone_into(NAMESPACES, libc::SIGCHLD) }
+        .step("namespaces")
+        .map_err(undo)?
+    {
+        Fork::Child => {
+            // Without these the init would keep its own release pipe and the zygote's socket alive.
+            drop((release, dir));
+            let parts = Parts {
+                record,
+                sources,
+                listener,
+                handles,
+                report,
+                leash,
+                go,
+            };
+            init::run(launch, parts, filters)
+        }
+        Fork::Parent(pid, pidfd) => {
+            let start_time = register(pid, uid_base, State { pid, ..state }, &dir).map_err(undo)?;
+            release.write_all(b"g").step("release").map_err(undo)?;
+            Ok(Launched {
+                pid,
+                start_time,
+                pidfd,
+            })
+        }
+    }
+}
+
+/// The two things an init needs from outside before it goes on: its ids and its record.
+fn register(pid: u32, uid_base: Option<u32>, state: State, dir: &OwnedFd) -> Result<u64, Failed> {
+    map(pid, uid_base).step("user ids")?;
+    // The kernel should look for memory here before it looks at the platform.
+    let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), "300");
+    let start_time = state::start_time(pid).step("start time")?;
+    state::write(dir.as_fd(), state::STATE, &State { start_time, ..state }).step("record")?;
+    Ok(start_time)
+}
+
+/// Root: ids 0 to 65535 are a range of the host nobody uses. Else: one id, the platform's own, seen as 1000.
+fn map(pid: u32, uid_base: Option<u32>) -> io::Result<()> {
+    let row = match uid_base {
+        Some(base) => format!("0 {base} {IDS}"),
+        None => format!("{APP_ID} 0 1"),
+    };
+    fs::write(format!("/proc/{pid}/uid_map"), &row)?;
+    fs::write(format!("/proc/{pid}/gid_map"), &row)
+}
+
+/// Bound by way of the descriptor, since a socket's path is limited to 107 bytes and a data directory's is not.
+fn listen(dir: &OwnedFd) -> io::Result<UnixListener> {
+    let path = PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd())).join(state::SOCKET);
+    let listener = UnixListener::bind(&path)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// The sandbox's own directory for its init, and the spec's sources. As root all are id-mapped: what belongs to root
+/// on disk belongs to the program inside, and what it writes belongs to root on disk. Without root ids agree
+/// already, and the init takes the sources itself, in its own mount namespace.
+fn mapped(launch: &Launch, dir: &OwnedFd) -> Result<(OwnedFd, Option<Vec<Source>>), Failed> {
+    let Some(base) = launch.uid_base else {
+        let own = dir.try_clone().step("directory")?;
+        return Ok((own, None));
+    };
+    let namespace = id_namespace(base).step("id-mapped mounts")?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd()));
+    let record = sys::clone_tree(&path, false).step("directory")?;
+    sys::map_ids(record.as_fd(), &namespace).step("id-mapped mounts")?;
+    let sources = init::take_sources(&launch.spec.mounts, Some(&namespace))?;
+    Ok((record, Some(sources)))
+}
+
+/// A user namespace only for the mapping "root on disk is the program": made by a child that ends at once.
+pub(super) fn id_namespace(base: u32) -> io::Result<OwnedFd> {
+    let (mut wait, hold) = io::pipe()?;
+    // SAFETY: one thread; the child does nothing but wait and end.
+    match unsafe { sys::clone_into(libc::CLONE_NEWUSER as u64, libc::SIGCHLD)? } {
+        Fork::Child => {
+            drop(hold);
+            let _ = wait.read(&mut [0]);
+            // SAFETY: ends without running anything of the parent's.
+            unsafe { libc::_exit(0) }
+        }
+        Fork::Parent(pid, _pidfd) => {
+            let row = format!("0 {} 1", base + APP_ID);
+            fs::write(format!("/proc/{pid}/uid_map"), &row)?;
+            fs::write(format!("/proc/{pid}/gid_map"), &row)?;
+            let namespace = fs::File::open(format!("/proc/{pid}/ns/user"))?;
+            drop(hold);
+            Ok(namespace.into())
+        }
+    }
+}
