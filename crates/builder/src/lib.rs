@@ -4,5 +4,13 @@
 //! layers, every command runs in a sandbox, and what comes out is an immutable [`model::Artifact`]. This crate never
 //! runs foreign code outside a sandbox, and does *not* know previews, deployments or rows.
 
+pub mod build;
+pub mod fake;
 pub mod plan;
 pub mod source;
+pub mod toolchain;
+
+pub use build::{
+    BuildError, BuildRequest, Builder, BuilderOptions, Observer, RunError, Runner, SandboxRunner, StepEnd,
+    StepSpec,
+};

@@ -122,7 +122,7 @@ impl BlobWriter {
         }
         self.file
             .as_file()
-            .set_permissions(fs::Permissions::from_mode(0o444))?;
+            .set_permissions(fs::Permissions::from_mode(0o644))?;
         self.store.inner.unsynced.store(true, Ordering::SeqCst);
         self.file.persist(&path).map_err(|error| error.error)?;
         Ok((digest, self.size_bytes))

@@ -7,8 +7,8 @@
 //! One directory holds everything, on one file system, owned by the platform's user:
 //!
 //! ```text
-//! blobs/<2 hex>/<hex>    file contents, 0444
-//! exec/<2 hex>/<hex>     the same bytes again, 0555, where a tree has them executable
+//! blobs/<2 hex>/<hex>    file contents, 0644: in a sandbox the files of a source belong to the app, and tools rewrite them
+//! exec/<2 hex>/<hex>     the same bytes again, 0755, where a tree has them executable
 //! manifests/<hex>        trees in their canonical form
 //! trees/<hex>/files/     trees as directories, hard links to the blobs
 //! layers/<hex>/files/    raw directories: the upper part of an overlay, or a toolchain

@@ -35,7 +35,8 @@ pub enum MaterialiseError {
 }
 
 impl Store {
-    /// The directory that holds the files of the tree `digest`; made where it is not there yet. Files are 0444 or 0555,
+    /// The directory that holds the files of the tree `digest`; made where it is not there yet. Files are 0644 or 0755, because
+    /// above an overlay the app may change its own files;
     /// directories 0755. Never write to it.
     pub fn materialise(&self, digest: &Digest) -> Result<PathBuf, MaterialiseError> {
         let container = self.area("trees").join(digest.hex());
@@ -124,7 +125,7 @@ impl Store {
             .tempfile_in(self.area("staging"))?;
         io::copy(&mut blob, file.as_file_mut())?;
         file.as_file()
-            .set_permissions(fs::Permissions::from_mode(0o555))?;
+            .set_permissions(fs::Permissions::from_mode(0o755))?;
         file.persist(&path).map_err(|error| error.error)?;
         Ok(path)
     }

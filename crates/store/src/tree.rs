@@ -59,7 +59,7 @@ impl Store {
                 .tempfile_in(self.area("staging"))?;
             file.write_all(&bytes)?;
             file.as_file()
-                .set_permissions(fs::Permissions::from_mode(0o444))?;
+                .set_permissions(fs::Permissions::from_mode(0o644))?;
             file.as_file().sync_all()?;
             file.persist(&path).map_err(|error| error.error)?;
             fs::File::open(self.area("manifests"))?.sync_all()?;

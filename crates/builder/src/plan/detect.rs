@@ -27,7 +27,7 @@ pub fn detect(source: &dyn SourceFiles) -> Result<Plan, Failure> {
     if whole.is_empty() {
         return Err(Failure::new(Code::EmptySource, "the source holds no files"));
     }
-    let file = project_file(&whole)?;
+    let file = read_project_file(&whole)?;
     let root = root(&whole, &file)?;
     let view = View::new(source, &root);
     let manifest = manifest(&view)?;
@@ -89,8 +89,12 @@ pub fn detect(source: &dyn SourceFiles) -> Result<Plan, Failure> {
     })
 }
 
-/// Reads cx.toml; a source without one says nothing.
-pub(super) fn project_file(whole: &View<'_>) -> Result<ProjectFile, Failure> {
+/// Reads the cx.toml of `source`; a source without one says nothing.
+pub fn project_file(source: &dyn SourceFiles) -> Result<ProjectFile, Failure> {
+    read_project_file(&View::new(source, ""))
+}
+
+fn read_project_file(whole: &View<'_>) -> Result<ProjectFile, Failure> {
     let Some(text) = whole.text_in_source(project_file::FILE_NAME)? else {
         return Ok(ProjectFile::default());
     };

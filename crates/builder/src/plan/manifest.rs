@@ -3,8 +3,6 @@
 //! Guards against a manifest that does not parse: the failure names line and column. It does *not* insist on types
 //! where nothing depends on them: real manifests hold all sorts of things.
 
-use std::collections::BTreeMap;
-
 use model::Failure;
 use model::failure::{Code, Location};
 use serde_json::{Map, Value};
@@ -127,19 +125,6 @@ impl Manifest {
     pub(crate) fn package_manager(&self) -> Option<(&str, &str)> {
         let (name, version) = self.field("packageManager")?.split_once('@')?;
         Some((name.trim(), version.split('+').next().unwrap_or(version).trim()))
-    }
-
-    pub(crate) fn has_workspaces(&self) -> bool {
-        self.fields.contains_key("workspaces")
-    }
-
-    /// All scripts, by name.
-    pub(crate) fn scripts(&self) -> BTreeMap<&str, &str> {
-        let scripts = self.fields.get("scripts").and_then(Value::as_object);
-        let scripts = scripts.into_iter().flatten();
-        scripts
-            .filter_map(|(name, script)| Some((name.as_str(), script.as_str()?)))
-            .collect()
     }
 }
 

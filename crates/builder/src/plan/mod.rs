@@ -18,6 +18,6 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use detect::detect;
+pub use detect::{detect, project_file};
 pub(crate) use manager::is_own_install;
 pub(crate) use manifest::Manifest;

@@ -61,11 +61,6 @@ impl<'a> View<'a> {
         self.source.paths().is_empty()
     }
 
-    /// The first of `paths` that is there.
-    pub(super) fn first<'p>(&self, paths: impl IntoIterator<Item = &'p str>) -> Option<&'p str> {
-        paths.into_iter().find(|path| self.has(path))
-    }
-
     /// The text of a file below the root, or `None` where there is none.
     pub(super) fn text(&self, path: &str) -> Result<Option<String>, Failure> {
         self.text_in_source(&join(&self.root, path))

@@ -26,7 +26,7 @@ fn bytes_come_back_under_their_digest() {
             .permissions()
             .mode()
             & 0o777,
-        0o444
+        0o644
     );
 }
 

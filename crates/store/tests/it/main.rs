@@ -1,5 +1,10 @@
 //! Tests of the store over real directories.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 mod blobs;
 mod collect;
 mod import;

@@ -79,7 +79,7 @@ fn a_tree_becomes_a_directory_of_links() {
     let mode = |name: &str| fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(
         (mode("plain"), mode("deep/er/run"), mode("deep")),
-        (0o444, 0o555, 0o755)
+        (0o644, 0o755, 0o755)
     );
     assert_eq!(fs::metadata(path.join("plain")).unwrap().nlink(), 2);
     assert_eq!(store.materialise(&digest).unwrap(), path);

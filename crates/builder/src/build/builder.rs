@@ -1,0 +1,394 @@
+//! The builder: from a request to an artifact.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use model::artifact::{Content, Part, Server, ToolchainLayer};
+use model::failure::Code;
+use model::plan::{Serve, Service};
+use model::project_file::ProjectFile;
+use model::{Artifact, Digest, Failure, Plan, Tree};
+use sandbox::log::Level;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+use super::flight::Flights;
+use super::key::Place;
+use super::output::{self, Built};
+use super::request::{BuildError, BuildRequest, Observer};
+use super::runner::Runner;
+use super::work::{Layer, Work, blocking, build_layer_keys};
+use crate::plan;
+use crate::source::StoredSource;
+use crate::toolchain::{Resolved, Toolchains};
+
+/// Artifacts that are remembered for whoever waited for an equal build.
+const FINISHED_MAX: usize = 256;
+
+/// What a builder works with.
+pub struct BuilderOptions {
+    pub store: Store,
+    pub runner: Arc<dyn Runner>,
+    /// The npm registry that toolchains and installs come from.
+    pub registry_url: String,
+    /// The proxy for fetching toolchains, such as `http://proxy:3128`.
+    pub proxy: Option<String>,
+    /// Prefixes under which Node may be installed; see [`crate::toolchain::places`].
+    pub toolchain_search: Vec<PathBuf>,
+    /// Keys the HMAC of variables.
+    pub installation_key: [u8; 32],
+    /// Names the base system and the sandbox: raised when either changes what a build can see.
+    pub base_id: String,
+}
+
+/// Turns sources into artifacts. Clones are cheap and share everything.
+#[derive(Clone)]
+pub struct Builder {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) store: Store,
+    pub(super) runner: Arc<dyn Runner>,
+    pub(super) registry_url: String,
+    pub(super) toolchains: Toolchains,
+    pub(super) place: Place,
+    pub(super) flights: Flights,
+    finished: Mutex<HashMap<Digest, Artifact>>,
+}
+
+impl Builder {
+    pub fn new(options: BuilderOptions) -> Self {
+        let BuilderOptions {
+            store,
+            runner,
+            registry_url,
+            proxy,
+            toolchain_search,
+            installation_key,
+            base_id,
+        } = options;
+        let toolchains = Toolchains::new(store.clone(), &registry_url, proxy.as_deref(), toolchain_search);
+        let inner = Inner {
+            store,
+            runner,
+            registry_url,
+            toolchains,
+            place: Place {
+                installation_key,
+                base_id,
+            },
+            flights: Flights::default(),
+            finished: Mutex::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Works out how to build and serve the source `tree`. Blocks while it reads files.
+    pub fn detect(&self, tree: &Digest) -> Result<Plan, Failure> {
+        plan::detect(&self.source(tree)?)
+    }
+
+    /// What the cx.toml of the source `tree` says; a source without one says nothing. Blocks.
+    pub fn project_file(&self, tree: &Digest) -> Result<ProjectFile, Failure> {
+        plan::project_file(&self.source(tree)?)
+    }
+
+    /// The name of what `request` gives: equal keys give equal artifacts. The trust of the author is not in it: whoever
+    /// remembers builds by key says whose builds may be used by whom. May ask the registry which versions there are.
+    pub async fn key(&self, request: &BuildRequest) -> Result<Digest, Failure> {
+        let toolchains = self.inner.toolchains.resolve(&request.plan.toolchains).await?;
+        Ok(self.inner.place.build(request, &toolchains))
+    }
+
+    /// Builds, and tells `observer` on the way. Of equal builds at one time one runs and the others wait for it.
+    ///
+    /// Dropping the future ends the build as well, and leaves nothing.
+    pub async fn build(
+        &self,
+        request: &BuildRequest,
+        observer: &dyn Observer,
+        cancel: &CancellationToken,
+    ) -> Result<Artifact, BuildError> {
+        if is_only_files(&request.plan) {
+            return Ok(self.files(request).await?);
+        }
+        let toolchains = tokio::select! {
+            resolved = self.inner.toolchains.resolve(&request.plan.toolchains) => resolved?,
+            () = cancel.cancelled() => return Err(BuildError::Cancelled),
+        };
+        let key = self.inner.place.build(request, &toolchains);
+        let own = Place::build_layer(&key, request.trust);
+        let turn = self
+            .inner
+            .flights
+            .enter(own, cancel)
+            .await
+            .ok_or(BuildError::Cancelled)?;
+        if turn.waited
+            && let Some(artifact) = self.finished(&own).await
+        {
+            observer.line(Level::Info, "Using the equal build that has just finished");
+            return Ok(artifact);
+        }
+        let work = Work::prepare(&self.inner, request, (observer, cancel), &toolchains).await?;
+        let artifact = make(&work, &key).await;
+        work.finish().await;
+        let artifact = artifact?;
+        self.remember(own, &artifact);
+        drop(turn);
+        Ok(artifact)
+    }
+
+    /// Whether everything that the artifact consists of is still in the store.
+    pub fn is_present(&self, artifact: &Artifact) -> bool {
+        let store = &self.inner.store;
+        artifact.services.iter().all(|part| match &part.content {
+            Content::Static { tree, .. } => store.has_tree(tree),
+            Content::Server(server) => {
+                let toolchains = server.toolchains.iter().map(|toolchain| &toolchain.layer);
+                let mut layers = server.layers.iter().chain(toolchains);
+                store.has_tree(&server.source) && layers.all(|layer| store.layer(layer).is_some())
+            }
+        })
+    }
+
+    fn source(&self, tree: &Digest) -> Result<StoredSource, Failure> {
+        let store = &self.inner.store;
+        let read = store
+            .tree(tree)
+            .map_err(|error| Failure::new(Code::SourceMissing, error.to_string()))?;
+        Ok(StoredSource::new(store.clone(), read))
+    }
+
+    /// The artifact of a plan that runs nothing: parts of the source.
+    async fn files(&self, request: &BuildRequest) -> Result<Artifact, Failure> {
+        let (store, source, plan) = (self.inner.store.clone(), request.tree, request.plan.clone());
+        blocking(move || {
+            let tree = store
+                .tree(&source)
+                .map_err(|error| Failure::new(Code::SourceMissing, error.to_string()))?;
+            let part = |service: &Service| {
+                let Serve::Static { output, spa } = &service.serve else {
+                    return Ok(None);
+                };
+                let path = join(&plan.root, output);
+                let files = tree.subtree(&path);
+                if files.entries().is_empty() {
+                    let message = format!("there are no files in `{path}` of the source");
+                    return Err(Failure::new(Code::OutputMissing, message));
+                }
+                let content = Content::Static {
+                    tree: put(&store, &files)?,
+                    spa: *spa,
+                };
+                Ok(Some(Part {
+                    service: service.name.clone(),
+                    content,
+                }))
+            };
+            let parts: Result<Vec<_>, Failure> = plan.services.iter().map(part).collect();
+            Ok(Artifact {
+                services: parts?.into_iter().flatten().collect(),
+            })
+        })
+        .await
+    }
+
+    async fn finished(&self, key: &Digest) -> Option<Artifact> {
+        let artifact = self
+            .inner
+            .finished
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .get(key)
+            .cloned()?;
+        let (builder, looked) = (self.clone(), artifact.clone());
+        let present = tokio::task::spawn_blocking(move || builder.is_present(&looked)).await;
+        present.unwrap_or(false).then_some(artifact)
+    }
+
+    fn remember(&self, key: Digest, artifact: &Artifact) {
+        let mut finished = self
+            .inner
+            .finished
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if finished.len() >= FINISHED_MAX {
+            finished.clear();
+        }
+        finished.insert(key, artifact.clone());
+    }
+}
+
+/// The steps of a build in their order.
+async fn make(work: &Work<'_>, key: &Digest) -> Result<Artifact, BuildError> {
+    let dependencies = work.install().await?;
+    let plan = &work.request.plan;
+    let serves_files = plan
+        .services
+        .iter()
+        .any(|service| matches!(service.serve, Serve::Static { .. }));
+    let Some(step) = &plan.build else {
+        return assemble(work, dependencies.as_ref(), Upper::Nothing).await;
+    };
+    if !serves_files {
+        let keys = build_layer_keys(key, work.readable());
+        if let Some(layer) = work.find_layer(keys).await? {
+            work.say(
+                Level::Info,
+                &format!(
+                    "Using what an earlier build wrote (layer {})",
+                    &layer.0.hex()[..12]
+                ),
+            );
+            return assemble(work, dependencies.as_ref(), Upper::Layer(layer)).await;
+        }
+    }
+    let staging = work.build(step, dependencies.as_ref()).await?;
+    if plan
+        .services
+        .iter()
+        .all(|service| matches!(service.serve, Serve::Static { .. }))
+    {
+        return assemble(work, dependencies.as_ref(), Upper::Staged(staging)).await;
+    }
+    let layer = work
+        .commit(staging, Place::build_layer(key, work.request.trust))
+        .await?;
+    assemble(work, dependencies.as_ref(), Upper::Layer(layer)).await
+}
+
+/// What the build step wrote.
+enum Upper {
+    Nothing,
+    /// Kept, because instances run over it.
+    Layer(Layer),
+    /// Only looked into for the files to be served.
+    Staged(store::Staging),
+}
+
+async fn assemble(
+    work: &Work<'_>,
+    dependencies: Option<&Layer>,
+    upper: Upper,
+) -> Result<Artifact, BuildError> {
+    let plan = &work.request.plan;
+    let path = match &upper {
+        Upper::Nothing => None,
+        Upper::Layer((_, path)) => Some(path.clone()),
+        Upper::Staged(staging) => Some(staging.path().to_owned()),
+    };
+    let mut services = Vec::new();
+    for service in &plan.services {
+        let content = match &service.serve {
+            Serve::Static { output, spa } => {
+                let tree = collect(work, path.clone(), dependencies, output).await?;
+                Content::Static { tree, spa: *spa }
+            }
+            Serve::Server {
+                command,
+                port,
+                health,
+            } => Content::Server(Server {
+                source: work.request.tree,
+                layers: dependencies
+                    .map(|(key, _)| *key)
+                    .into_iter()
+                    .chain(upper.layer())
+                    .collect(),
+                toolchains: work.toolchains.iter().map(toolchain_layer).collect(),
+                root: plan.root.clone(),
+                command: command.clone(),
+                port: *port,
+                health: health.clone(),
+                variables: plan.variables.clone(),
+            }),
+        };
+        services.push(Part {
+            service: service.name.clone(),
+            content,
+        });
+    }
+    let _ = tokio::task::spawn_blocking(move || drop(upper)).await;
+    Ok(Artifact { services })
+}
+
+/// The static files of a service, stored.
+async fn collect(
+    work: &Work<'_>,
+    upper: Option<PathBuf>,
+    dependencies: Option<&Layer>,
+    output: &str,
+) -> Result<Digest, BuildError> {
+    // Where the root itself is served, what the install wrote is no part of it.
+    let dependencies = dependencies.filter(|_| !output.is_empty());
+    let layers = upper.into_iter().chain(work.lowers(dependencies)).collect();
+    let plan = &work.request.plan;
+    let built = Built {
+        layers,
+        root: plan.root.clone(),
+    };
+    let guessed = plan.framework == "build-script";
+    let (store, output, planned) = (work.inner.store.clone(), output.to_owned(), output.to_owned());
+    let (tree, place, files) = blocking(move || {
+        let (tree, place) = output::collect(&store, &built, &output, guessed)?;
+        Ok((put(&store, &tree)?, place, tree.entries().len()))
+    })
+    .await?;
+    if let Some(place) = place {
+        let text =
+            format!("Nothing was written to `{planned}`; serving `{place}`, where an index.html was written");
+        work.say(Level::Warn, &text);
+    }
+    work.say(
+        Level::Info,
+        &format!("Took {files} files from `{}`", place.unwrap_or(&planned)),
+    );
+    Ok(tree)
+}
+
+impl Upper {
+    fn layer(&self) -> Option<Digest> {
+        match self {
+            Self::Layer((key, _)) => Some(*key),
+            Self::Nothing | Self::Staged(_) => None,
+        }
+    }
+}
+
+fn toolchain_layer(resolved: &Resolved) -> ToolchainLayer {
+    ToolchainLayer {
+        name: resolved.name.clone(),
+        version: resolved.version.to_string(),
+        layer: resolved.layer,
+    }
+}
+
+fn put(store: &Store, tree: &Tree) -> Result<Digest, Failure> {
+    store.put_tree(tree).map_err(|error| {
+        Failure::new(
+            Code::PlatformError,
+            format!("the files to be served could not be stored: {error}"),
+        )
+    })
+}
+
+fn is_only_files(plan: &Plan) -> bool {
+    !plan.needs_build()
+        && plan
+            .services
+            .iter()
+            .all(|service| matches!(service.serve, Serve::Static { .. }))
+}
+
+fn join(root: &str, path: &str) -> String {
+    [root, path]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("/")
+}

@@ -1,0 +1,197 @@
+//! One step: run, watched and explained.
+//!
+//! Guards against steps that run, write or print for ever, and turns every end into what the project's author needs to
+//! know. It does *not* know what a step is for.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use model::failure::{Code, Stage};
+use model::units::{format_bytes, format_millis};
+use model::{Failure, Tree};
+use sandbox::Ended;
+use sandbox::log::Line;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::environment::Phase;
+use super::request::{BuildError, Observer};
+use super::runner::{RunError, Runner, StepEnd, StepSpec};
+use super::{disk, location};
+
+/// How often what was written is measured.
+const DISK_INTERVAL: Duration = Duration::from_secs(2);
+/// Lines that are remembered for the failure.
+const LINES_KEPT: usize = 400;
+/// The sandbox keeps the time itself; this is for one that does not.
+const GRACE: Duration = Duration::from_secs(10);
+/// Lines on their way to the observer.
+const LINES_WAITING: usize = 1_024;
+
+/// What a step may use and how it is explained.
+pub(super) struct Watch<'a> {
+    pub(super) phase: Phase,
+    pub(super) deadline: Instant,
+    /// What all steps together may take, for the message.
+    pub(super) seconds_max: u32,
+    pub(super) disk_bytes_max: u64,
+    /// Directories whose content counts.
+    pub(super) measured: Vec<PathBuf>,
+    pub(super) tree: &'a Tree,
+    pub(super) root: &'a str,
+}
+
+/// A command that ended by itself, and not well.
+pub(super) struct Unsuccessful {
+    pub(super) failure: Failure,
+    pub(super) lines: Vec<String>,
+}
+
+/// How a step that could run ended.
+pub(super) enum Outcome {
+    Done,
+    Unsuccessful(Unsuccessful),
+}
+
+/// Why we ended it ourselves.
+const NOT: u8 = 0;
+const FOR_DISK: u8 = 1;
+const FOR_TIME: u8 = 2;
+
+impl Watch<'_> {
+    /// Runs `spec` and tells `observer` every line.
+    pub(super) async fn run(
+        &self,
+        runner: &dyn Runner,
+        spec: StepSpec,
+        observer: &dyn Observer,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, BuildError> {
+        let command = spec.command.clone();
+        let stop = cancel.child_token();
+        let stopped = AtomicU8::new(NOT);
+        let (sender, receiver) = mpsc::channel(LINES_WAITING);
+        let ran = async {
+            tokio::select! {
+                end = runner.run(spec, sender, &stop) => end,
+                never = self.guard(&stop, &stopped) => match never {},
+            }
+        };
+        let (end, lines) = tokio::join!(ran, listen(receiver, observer));
+        if cancel.is_cancelled() {
+            return Err(BuildError::Cancelled);
+        }
+        match stopped.load(Ordering::SeqCst) {
+            FOR_DISK => return Err(self.too_much_written(lines).into()),
+            FOR_TIME => return Err(self.too_late(&command, lines).into()),
+            _ => {}
+        }
+        self.judge(end, &command, lines)
+    }
+
+    fn judge(
+        &self,
+        end: Result<StepEnd, RunError>,
+        command: &str,
+        lines: Vec<String>,
+    ) -> Result<Outcome, BuildError> {
+        let end =
+            end.map_err(|error| Failure::new(Code::SandboxFailed, error.to_string()).at(self.stage()))?;
+        let code = match end.exit.how {
+            Ended::Exited { code: 0 } => return Ok(Outcome::Done),
+            Ended::Exited { .. } | Ended::Signalled { .. } => match self.phase {
+                Phase::Install => Code::InstallFailed,
+                Phase::Build => Code::BuildFailed,
+            },
+            Ended::OutOfMemory => Code::OutOfMemory,
+            Ended::TimedOut => return Err(self.too_late(command, lines).into()),
+            Ended::LeashLost | Ended::Killed | Ended::Lost => {
+                let message = format!("`{command}` {}", end.exit.how);
+                return Err(Failure::new(Code::SandboxFailed, message).at(self.stage()).into());
+            }
+        };
+        let mut message = format!("`{command}` {}", end.exit.how);
+        let refused: Vec<&str> = end
+            .contacts
+            .iter()
+            .filter(|(_, allowed)| !allowed)
+            .map(|(name, _)| name.as_str())
+            .take(5)
+            .collect();
+        if !refused.is_empty() {
+            message = format!("{message}; it was not let through to {}", refused.join(", "));
+        }
+        let failure = Failure::new(code, message).at(self.stage());
+        let failure = match location::find(&lines, self.tree, self.root) {
+            Some(location) => failure.location(location),
+            None => failure,
+        };
+        let unsuccessful = Unsuccessful {
+            failure: failure.excerpt(lines.clone()),
+            lines,
+        };
+        Ok(Outcome::Unsuccessful(unsuccessful))
+    }
+
+    /// Ends the step when it writes too much or does not end in time. Never returns.
+    async fn guard(&self, stop: &CancellationToken, stopped: &AtomicU8) -> std::convert::Infallible {
+        let mut ticks = tokio::time::interval(DISK_INTERVAL);
+        let late = tokio::time::sleep_until((self.deadline + GRACE).into());
+        tokio::pin!(late);
+        loop {
+            tokio::select! {
+                () = &mut late => {
+                    stopped.store(FOR_TIME, Ordering::SeqCst);
+                    break;
+                }
+                _ = ticks.tick() => {
+                    let (dirs, max) = (self.measured.clone(), self.disk_bytes_max);
+                    let bytes = tokio::task::spawn_blocking(move || disk::measure(&dirs, max)).await;
+                    if bytes.is_ok_and(|bytes| bytes > max) {
+                        stopped.store(FOR_DISK, Ordering::SeqCst);
+                        break;
+                    }
+                }
+            }
+        }
+        stop.cancel();
+        std::future::pending().await
+    }
+
+    fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::Install => Stage::Install,
+            Phase::Build => Stage::Build,
+        }
+    }
+
+    fn too_late(&self, command: &str, lines: Vec<String>) -> Failure {
+        let limit = format_millis(u64::from(self.seconds_max) * 1_000);
+        let message = format!("`{command}` was ended because the build took longer than {limit}");
+        Failure::new(Code::TimedOut, message)
+            .at(self.stage())
+            .excerpt(lines)
+    }
+
+    fn too_much_written(&self, lines: Vec<String>) -> Failure {
+        let limit = format_bytes(self.disk_bytes_max);
+        let message = format!("the {} wrote more than {limit}", self.phase.name());
+        Failure::new(Code::DiskLimit, message)
+            .at(self.stage())
+            .excerpt(lines)
+    }
+}
+
+/// Passes lines on until the sender is gone, and keeps the last ones.
+async fn listen(mut lines: mpsc::Receiver<Line>, observer: &dyn Observer) -> Vec<String> {
+    let mut kept = std::collections::VecDeque::with_capacity(LINES_KEPT);
+    while let Some(line) = lines.recv().await {
+        observer.line(line.level, &line.text);
+        if kept.len() == LINES_KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(line.text);
+    }
+    kept.into()
+}

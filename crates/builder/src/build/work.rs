@@ -1,0 +1,489 @@
+//! One build while it runs: its directories, its time, its steps.
+//!
+//! Guards against leaving anything behind: what it wrote lies in a scratch directory and in staging directories that go
+//! with it, unless they become layers. Reads the caches of every trust level at or above its own and writes only its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use model::failure::Code;
+use model::limits::{BUILD_MEMORY_BYTES, FILE_BYTES_MAX};
+use model::network::Egress;
+use model::plan::Step;
+use model::trust::Trust;
+use model::{Digest, Failure, Tree};
+use sandbox::Limits;
+use sandbox::log::Level;
+use store::{Staging, Store};
+use tokio_util::sync::CancellationToken;
+
+use super::builder::Inner;
+use super::environment::{Phase, Surroundings, directory, toolchain_target};
+use super::key::Place;
+use super::request::{BuildError, BuildRequest, Observer};
+use super::runner::{StepSpec, ToolchainMount};
+use super::step::{Outcome, Unsuccessful, Watch};
+use super::{dependencies, disk, layers};
+use crate::source::StoredSource;
+use crate::toolchain::Resolved;
+
+/// Bytes of a project's package cache at the most; a larger one is emptied.
+const CACHE_BYTES_MAX: u64 = 2 << 30;
+
+/// A committed layer: its name and where it lies.
+pub(super) type Layer = (Digest, PathBuf);
+
+/// A build that runs.
+pub(super) struct Work<'a> {
+    pub(super) inner: &'a Inner,
+    pub(super) request: &'a BuildRequest,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) cancel: &'a CancellationToken,
+    pub(super) toolchains: &'a [Resolved],
+    pub(super) tree: Arc<Tree>,
+    /// The source as a directory.
+    pub(super) source: PathBuf,
+    mounts: Vec<ToolchainMount>,
+    deadline: Instant,
+    scratch: Scratch,
+}
+
+/// What a step runs over and writes to.
+struct Ground<'a> {
+    phase: Phase,
+    command: &'a str,
+    /// Topmost first.
+    lowers: Vec<PathBuf>,
+    upper: &'a Path,
+    egress: Egress,
+}
+
+impl<'a> Work<'a> {
+    /// Makes the source a directory and has the toolchains ready.
+    pub(super) async fn prepare(
+        inner: &'a Inner,
+        request: &'a BuildRequest,
+        (observer, cancel): (&'a dyn Observer, &'a CancellationToken),
+        toolchains: &'a [Resolved],
+    ) -> Result<Self, BuildError> {
+        let deadline = Instant::now() + Duration::from_secs(request.plan.limits.build_seconds_max.into());
+        let (store, digest, name) = (
+            inner.store.clone(),
+            request.tree,
+            format!("build-{}", request.name),
+        );
+        let (tree, source, scratch) = blocking(move || {
+            let missing = |why: &dyn std::fmt::Display| Failure::new(Code::SourceMissing, why.to_string());
+            let tree = store.tree(&digest).map_err(|error| missing(&error))?;
+            let source = store.materialise(&digest).map_err(|error| missing(&error))?;
+            Ok((tree, source, Scratch::make(&store, name)?))
+        })
+        .await?;
+        let mut work = Self {
+            inner,
+            request,
+            observer,
+            cancel,
+            toolchains,
+            tree,
+            source,
+            mounts: Vec::new(),
+            deadline,
+            scratch,
+        };
+        work.provide_toolchains().await?;
+        Ok(work)
+    }
+
+    /// The layer of dependencies, from an earlier install where there is one. `None` where nothing is installed.
+    pub(super) async fn install(&self) -> Result<Option<Layer>, BuildError> {
+        let Some(step) = &self.request.plan.install else {
+            return Ok(None);
+        };
+        self.observer.phase_started(Phase::Install.name());
+        let layer = self.find_or_install(step).await;
+        self.observer.phase_ended(Phase::Install.name());
+        layer.map(Some)
+    }
+
+    /// Runs the build step over the source and `dependencies`. What it wrote is in the directory given back.
+    pub(super) async fn build(
+        &self,
+        step: &Step,
+        dependencies: Option<&Layer>,
+    ) -> Result<Staging, BuildError> {
+        self.observer.phase_started(Phase::Build.name());
+        let built = self.run_build(step, dependencies).await;
+        self.observer.phase_ended(Phase::Build.name());
+        built
+    }
+
+    /// The first layer that one of `keys` stands for, unless all caches are passed by.
+    pub(super) async fn find_layer(&self, keys: Vec<Digest>) -> Result<Option<Layer>, BuildError> {
+        if self.request.rebuild {
+            return Ok(None);
+        }
+        let store = self.inner.store.clone();
+        Ok(blocking(move || Ok(keys.iter().find_map(|key| layers::find(&store, key)))).await?)
+    }
+
+    /// Makes what was staged the layer of `key`.
+    pub(super) async fn commit(&self, staging: Staging, key: Digest) -> Result<Layer, BuildError> {
+        let (store, rebuild) = (self.inner.store.clone(), self.request.rebuild);
+        Ok(blocking(move || layers::commit(&store, staging, &key, rebuild)).await?)
+    }
+
+    pub(super) fn say(&self, level: Level, text: &str) {
+        self.observer.line(level, text);
+    }
+
+    /// The levels whose caches may be read, our own first.
+    pub(super) fn readable(&self) -> impl Iterator<Item = Trust> {
+        let own = self.request.trust;
+        let others = [Trust::Member, Trust::Owner]
+            .into_iter()
+            .filter(move |level| *level != own);
+        std::iter::once(own).chain(others.filter(move |level| own.reads_cache_of(*level)))
+    }
+
+    /// Removes what the build wrote and was not kept. Dropping does the same, but holds up whoever drops.
+    pub(super) async fn finish(self) {
+        let scratch = self.scratch;
+        let _ = tokio::task::spawn_blocking(move || drop(scratch)).await;
+    }
+
+    async fn provide_toolchains(&mut self) -> Result<(), BuildError> {
+        if self.toolchains.is_empty() {
+            return Ok(());
+        }
+        self.observer.phase_started("toolchain");
+        for resolved in self.toolchains {
+            let (name, version, origin) = (&resolved.name, resolved.version, &resolved.origin);
+            if !self.inner.toolchains.is_here(resolved) {
+                self.say(Level::Info, &format!("Fetching {name} {version} from {origin}"));
+            }
+            let provided = tokio::select! {
+                provided = self.inner.toolchains.provide(resolved) => provided,
+                () = self.cancel.cancelled() => return Err(BuildError::Cancelled),
+            };
+            self.say(Level::Info, &format!("Using {name} {version} (from {origin})"));
+            self.mounts.push(ToolchainMount {
+                source: provided?,
+                target: toolchain_target(resolved),
+            });
+        }
+        self.observer.phase_ended("toolchain");
+        Ok(())
+    }
+
+    async fn find_or_install(&self, step: &Step) -> Result<Layer, BuildError> {
+        let (store, plan, tree) = (
+            self.inner.store.clone(),
+            self.request.plan.clone(),
+            self.tree.clone(),
+        );
+        let (digest, read) = (self.request.tree, step.clone());
+        let (over, path, part) = blocking(move || {
+            let source = StoredSource::new(store.clone(), tree.clone());
+            let Some(part) = dependencies::scope(&plan, &read, &tree, &source)? else {
+                return Ok((digest, None, None));
+            };
+            let failed = |why: &dyn std::fmt::Display| Failure::new(Code::PlatformError, why.to_string());
+            let over = store.put_tree(&part).map_err(|error| failed(&error))?;
+            let path = store.materialise(&over).map_err(|error| failed(&error))?;
+            Ok((over, Some(path), Some(part)))
+        })
+        .await?;
+        let key = |trust| {
+            self.inner
+                .place
+                .install(self.request, over, self.toolchains, trust)
+        };
+        let own = key(self.request.trust);
+        let turn = self
+            .inner
+            .flights
+            .enter(own, self.cancel)
+            .await
+            .ok_or(BuildError::Cancelled)?;
+        if let Some(layer) = self.find_layer(self.readable().map(key).collect()).await? {
+            let text = format!(
+                "Using the dependencies of an earlier install (layer {})",
+                &layer.0.hex()[..12]
+            );
+            self.say(Level::Info, &text);
+            return Ok(layer);
+        }
+        let lower = path.unwrap_or_else(|| self.source.clone());
+        let staging = self.run_install(step, lower).await?;
+        let staging = blocking(move || {
+            if let Some(part) = part {
+                dependencies::unhide(staging.path(), &part).map_err(|error| {
+                    Failure::new(
+                        Code::PlatformError,
+                        format!("a layer could not be completed: {error}"),
+                    )
+                })?;
+            }
+            Ok(staging)
+        })
+        .await?;
+        let layer = self.commit(staging, own).await?;
+        drop(turn);
+        Ok(layer)
+    }
+
+    async fn run_install(&self, step: &Step, lower: PathBuf) -> Result<Staging, BuildError> {
+        let ceiling = self.request.trust.network_ceiling().install;
+        let egress = self.request.plan.network.install.within(&ceiling);
+        let first = self
+            .run_over(
+                Phase::Install,
+                &step.command,
+                (vec![lower.clone()], egress.clone()),
+            )
+            .await?;
+        let failed = match first {
+            Ok(staging) => return Ok(staging),
+            Err(failed) => failed,
+        };
+        let Some(fallback) = step
+            .fallback
+            .as_ref()
+            .filter(|_| worth_another_try(&step.command, &failed))
+        else {
+            return Err(failed.failure.into());
+        };
+        let text = format!(
+            "`{}` failed; trying `{fallback}`. Commit an up-to-date lock to avoid this",
+            step.command
+        );
+        self.say(Level::Warn, &text);
+        let second = self
+            .run_over(Phase::Install, fallback, (vec![lower], egress))
+            .await?;
+        second.map_err(|failed| failed.failure.into())
+    }
+
+    async fn run_build(&self, step: &Step, dependencies: Option<&Layer>) -> Result<Staging, BuildError> {
+        let lowers = self.lowers(dependencies);
+        let egress = self
+            .request
+            .plan
+            .network
+            .build
+            .within(&self.request.trust.network_ceiling().build);
+        let built = self
+            .run_over(Phase::Build, &step.command, (lowers, egress))
+            .await?;
+        built.map_err(|failed| failed.failure.into())
+    }
+
+    /// What lies below a step after the install, topmost first.
+    pub(super) fn lowers(&self, dependencies: Option<&Layer>) -> Vec<PathBuf> {
+        dependencies
+            .map(|(_, path)| path.clone())
+            .into_iter()
+            .chain([self.source.clone()])
+            .collect()
+    }
+
+    /// Runs one command with a fresh upper directory, which is given back when the command succeeds.
+    async fn run_over(
+        &self,
+        phase: Phase,
+        command: &str,
+        (lowers, egress): (Vec<PathBuf>, Egress),
+    ) -> Result<Result<Staging, Unsuccessful>, BuildError> {
+        let store = self.inner.store.clone();
+        let staging = blocking(move || {
+            store
+                .stage()
+                .map_err(|error| Failure::new(Code::PlatformError, error.to_string()))
+        })
+        .await?;
+        self.say(Level::Info, &format!("$ {command}"));
+        let ground = Ground {
+            phase,
+            command,
+            lowers,
+            upper: staging.path(),
+            egress,
+        };
+        let cache = self.cache(phase).await?;
+        let spec = self.spec(ground, cache)?;
+        let plan = &self.request.plan;
+        let watch = Watch {
+            phase,
+            deadline: self.deadline,
+            seconds_max: plan.limits.build_seconds_max,
+            disk_bytes_max: plan.limits.disk_bytes,
+            measured: vec![staging.path().to_owned(), self.scratch.path.clone()],
+            tree: &self.tree,
+            root: &plan.root,
+        };
+        let outcome = watch
+            .run(&*self.inner.runner, spec, self.observer, self.cancel)
+            .await;
+        match outcome {
+            Ok(Outcome::Done) => Ok(Ok(staging)),
+            other => {
+                // Tens of thousands of files go with it.
+                let _ = tokio::task::spawn_blocking(move || drop(staging)).await;
+                match other? {
+                    Outcome::Unsuccessful(failed) => Ok(Err(failed)),
+                    Outcome::Done => unreachable!("handled above"),
+                }
+            }
+        }
+    }
+
+    fn spec(&self, ground: Ground<'_>, cache: PathBuf) -> Result<StepSpec, Failure> {
+        let (request, plan) = (self.request, &self.request.plan);
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let surroundings = Surroundings {
+            plan,
+            variables: &request.variables,
+            toolchains: &self.mounts,
+            registry_url: &self.inner.registry_url,
+        };
+        let limits = Limits {
+            memory_bytes: plan.limits.memory_bytes.max(BUILD_MEMORY_BYTES),
+            cpu_millis: plan.limits.cpu_millis,
+            pids_max: plan.limits.pids_max,
+            file_bytes_max: FILE_BYTES_MAX.min(plan.limits.disk_bytes),
+            wall_seconds: Some(u32::try_from(left.as_secs()).unwrap_or(u32::MAX).max(1)),
+        };
+        Ok(StepSpec {
+            name: format!("{}-{}", request.name, ground.phase.name()),
+            command: ground.command.to_owned(),
+            directory: directory(plan),
+            environment: surroundings.environment(ground.phase, &ground.egress),
+            lowers: ground.lowers,
+            upper: ground.upper.to_owned(),
+            work: self.scratch.fresh("work")?,
+            toolchains: self.mounts.clone(),
+            home: self.scratch.kept("home")?,
+            temporary: self.scratch.fresh("tmp")?,
+            cache,
+            limits,
+            egress: ground.egress,
+            secrets: request.secrets.clone(),
+        })
+    }
+
+    /// The package manager's cache: shared within a project and a trust level. A build step, and a stranger's code, get
+    /// one of their own that goes with the build.
+    async fn cache(&self, phase: Phase) -> Result<PathBuf, BuildError> {
+        if phase == Phase::Build || self.request.trust == Trust::Fork {
+            return Ok(self.scratch.kept("cache")?);
+        }
+        let store = self.inner.store.clone();
+        let name = format!(
+            "cache-{}-{}",
+            self.request.project.as_str(),
+            self.request.trust.as_str()
+        );
+        let made = blocking(move || {
+            let failed = |error: store::ScratchError| Failure::new(Code::PlatformError, error.to_string());
+            let path = store.scratch(&name).map_err(failed)?;
+            if disk::measure(std::slice::from_ref(&path), CACHE_BYTES_MAX) <= CACHE_BYTES_MAX {
+                return Ok(path);
+            }
+            store.remove_scratch(&name).map_err(failed)?;
+            store.scratch(&name).map_err(failed)
+        });
+        Ok(made.await?)
+    }
+}
+
+/// `npm ci` insists on a lock that fits package.json. Anything else that fails would fail again.
+fn worth_another_try(command: &str, failed: &Unsuccessful) -> bool {
+    let out_of_step = [
+        "EUSAGE",
+        "are in sync",
+        "can only install with an existing package-lock",
+    ];
+    !command.starts_with("npm ci")
+        || failed
+            .lines
+            .iter()
+            .any(|line| out_of_step.iter().any(|sign| line.contains(sign)))
+}
+
+/// The writable directories of a build.
+struct Scratch {
+    store: Store,
+    name: String,
+    path: PathBuf,
+}
+
+impl Scratch {
+    fn make(store: &Store, name: String) -> Result<Self, Failure> {
+        let failed = |error: store::ScratchError| Failure::new(Code::PlatformError, error.to_string());
+        store.remove_scratch(&name).map_err(failed)?;
+        let path = store.scratch(&name).map_err(failed)?;
+        Ok(Self {
+            store: store.clone(),
+            name,
+            path,
+        })
+    }
+
+    /// A directory that stays from step to step.
+    fn kept(&self, name: &str) -> Result<PathBuf, Failure> {
+        let path = self.path.join(name);
+        match std::fs::create_dir(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(unmade(&path, &error)),
+            _ => Ok(path),
+        }
+    }
+
+    /// An empty directory, whatever the step before left.
+    fn fresh(&self, prefix: &str) -> Result<PathBuf, Failure> {
+        let made = tempfile::Builder::new()
+            .prefix(prefix)
+            .permissions(mode_0755())
+            .tempdir_in(&self.path);
+        made.map(tempfile::TempDir::keep)
+            .map_err(|error| unmade(&self.path, &error))
+    }
+}
+
+fn mode_0755() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o755)
+}
+
+fn unmade(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        Code::PlatformError,
+        format!("{} could not be made: {error}", path.display()),
+    )
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = self.store.remove_scratch(&self.name) {
+            tracing::warn!(name = self.name, %error, "what a build wrote stays until its name is used again");
+        }
+    }
+}
+
+/// Runs what blocks where it may.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| {
+        Err(Failure::new(
+            Code::PlatformError,
+            format!("a step of the build broke off: {error}"),
+        ))
+    })
+}
+
+/// The layer key of a build's own writes at each level in `readable`.
+pub(super) fn build_layer_keys(key: &Digest, readable: impl Iterator<Item = Trust>) -> Vec<Digest> {
+    readable.map(|trust| Place::build_layer(key, trust)).collect()
+}
