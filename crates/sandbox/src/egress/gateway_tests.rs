@@ -417,11 +417,20 @@ async fn a_failed_connection_is_a_reset_and_counted() {
 
 #[tokio::test]
 async fn an_idle_connection_is_reset() {
-    let limits = Limits { idle: Duration::from_millis(50), ..Limits::default() };
+    let limits = Limits {
+        idle: Duration::from_millis(50),
+        ..Limits::default()
+    };
     let bench = Bench::open(loopback_allowed(Policy::Public), limits, echo_server().await);
     assert_reset(bench.connect().await).await;
-    let [contact] = &bench.gateway.contacts()[..] else { panic!("one contact") };
-    assert_eq!((contact.verdict, contact.failures), (Verdict::Allowed, 0), "connected, then idle");
+    let [contact] = &bench.gateway.contacts()[..] else {
+        panic!("one contact")
+    };
+    assert_eq!(
+        (contact.verdict, contact.failures),
+        (Verdict::Allowed, 0),
+        "connected, then idle"
+    );
 }
 
 #[tokio::test]
