@@ -7,7 +7,6 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use model::Digest;
@@ -123,8 +122,10 @@ impl BlobWriter {
         self.file
             .as_file()
             .set_permissions(fs::Permissions::from_mode(0o644))?;
-        self.store.inner.unsynced.store(true, Ordering::SeqCst);
+        // Under one lock, so that nobody syncs between the two.
+        let mut unsynced = self.store.unsynced();
         self.file.persist(&path).map_err(|error| error.error)?;
+        unsynced.blob(path);
         Ok((digest, self.size_bytes))
     }
 

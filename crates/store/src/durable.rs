@@ -1,17 +1,22 @@
 //! What survives a power cut.
 //!
-//! Files are not synced one by one, which would cost a disk flush for each. [`Store::put_tree`] syncs the whole file
-//! system once, before the manifest is named; so a manifest on disk implies its blobs. What was written after the last
-//! sync may be torn by a power cut (not by a crash of the platform: the kernel still has it). `synced` holds the boot
-//! in which it was written, and its time is that of the last sync: the first start in another boot checks the hash of
-//! every younger blob, and drops younger layers and directories of trees, which can be made again.
+//! A blob is not synced when it is put: that would cost a disk flush for each. [`Store::put_tree`] syncs what was put
+//! since the last time, before the manifest is named; so a manifest on disk implies its blobs. Measured on ext4: a
+//! hundred files take 35 ms one by one, while a sync of the whole file system waits for everything that builds have just
+//! written (0.3 s for 20,000 files); so few are synced one by one and many all at once.
+//!
+//! Layers and directories of trees can be made again, and become durable with the next [`Store::sync`]. What was written
+//! after the last one may be torn by a power cut (not by a crash of the platform: the kernel still has it). `synced` holds
+//! the boot in which it was written, and its time is that of the last sync: the first start in another boot checks the
+//! hash of every younger blob and drops younger layers and directories.
 //!
 //! It does *not* guard against a disk that loses what it said it wrote.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::path::{Path, PathBuf};
+use std::sync::MutexGuard;
 use std::time::{Duration, SystemTime};
 
 use model::Digest;
@@ -22,30 +27,89 @@ use crate::Store;
 /// Clocks of files are coarse, and may be set back a little.
 const MARGIN: Duration = Duration::from_secs(10);
 
+/// More blobs than these are synced with the whole file system.
+const BLOBS_MAX: usize = 512;
+
+/// What was written and may not be on disk.
+pub(crate) struct Unsynced {
+    blobs: Vec<PathBuf>,
+    /// Too many blobs to name, or those of an earlier process.
+    many: bool,
+    /// Layers and directories of trees.
+    directories: bool,
+}
+
+impl Default for Unsynced {
+    fn default() -> Self {
+        Self {
+            blobs: Vec::new(),
+            many: true,
+            directories: true,
+        }
+    }
+}
+
+impl Unsynced {
+    pub(crate) fn blob(&mut self, path: PathBuf) {
+        self.many |= self.blobs.len() >= BLOBS_MAX;
+        if !self.many {
+            self.blobs.push(path);
+        }
+    }
+
+    pub(crate) fn directory(&mut self) {
+        self.directories = true;
+    }
+}
+
 impl Store {
     /// Returns when everything written before is on disk. Costs nothing when nothing was.
     pub fn sync(&self) -> io::Result<()> {
-        let _one = self
-            .inner
-            .sync
+        self.sync_all(&mut self.unsynced())
+    }
+
+    /// The same for blobs alone.
+    pub(crate) fn sync_blobs(&self) -> io::Result<()> {
+        let mut unsynced = self.unsynced();
+        if unsynced.many {
+            return self.sync_all(&mut unsynced);
+        }
+        let directories: BTreeSet<&Path> = unsynced.blobs.iter().filter_map(|path| path.parent()).collect();
+        for path in unsynced.blobs.iter().map(PathBuf::as_path).chain(directories) {
+            match File::open(path) {
+                Ok(file) => file.sync_all()?,
+                // Collected meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        unsynced.blobs.clear();
+        Ok(())
+    }
+
+    pub(crate) fn unsynced(&self) -> MutexGuard<'_, Unsynced> {
+        self.inner
+            .unsynced
             .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        if !self.inner.unsynced.swap(false, Ordering::SeqCst) {
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn sync_all(&self, unsynced: &mut Unsynced) -> io::Result<()> {
+        if !unsynced.many && !unsynced.directories && unsynced.blobs.is_empty() {
             return Ok(());
         }
         let since = SystemTime::now();
-        let synced = File::open(self.directory())
-            .and_then(|dir| Ok(rustix::fs::syncfs(&dir)?))
-            .and_then(|()| {
-                File::options()
-                    .write(true)
-                    .open(self.area("synced"))?
-                    .set_modified(since)
-            });
-        if synced.is_err() {
-            self.inner.unsynced.store(true, Ordering::SeqCst);
-        }
-        synced
+        rustix::fs::syncfs(File::open(self.directory())?)?;
+        File::options()
+            .write(true)
+            .open(self.area("synced"))?
+            .set_modified(since)?;
+        *unsynced = Unsynced {
+            blobs: Vec::new(),
+            many: false,
+            directories: false,
+        };
+        Ok(())
     }
 
     /// Checks what was written after the last sync, if the machine was restarted since. Then notes this boot.
@@ -66,7 +130,6 @@ impl Store {
         file.write_all(boot.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|error| error.error)?;
-        self.inner.unsynced.store(true, Ordering::SeqCst);
         self.sync()
     }
 

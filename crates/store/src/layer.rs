@@ -8,7 +8,6 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 use model::Digest;
 use model::artifact::LayerKey;
@@ -93,9 +92,11 @@ impl Staging {
         let target = self.store.area(area).join(key.hex());
         // Changes the time that says, after a power cut, whether it was written after the last sync.
         fs::set_permissions(&self.path, fs::Permissions::from_mode(0o755)).map_err(fail)?;
-        self.store.inner.unsynced.store(true, Ordering::SeqCst);
         match fs::rename(&self.container, &target) {
-            Ok(()) => self.committed = true,
+            Ok(()) => {
+                self.committed = true;
+                self.store.unsynced().directory();
+            }
             Err(error) if target.join("files").is_dir() => {
                 tracing::debug!(area, name = %key, %error, "was there already");
             }

@@ -9,7 +9,6 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 use model::tree::{Entry, Node};
 use model::{Digest, Tree};
@@ -54,7 +53,6 @@ impl Store {
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         let staging = self.stage()?;
         self.fill(&tree, staging.path())?;
-        self.inner.unsynced.store(true, Ordering::SeqCst);
         Ok(staging.commit_in("trees", digest)?)
     }
 

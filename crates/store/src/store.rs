@@ -7,11 +7,11 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 
 use model::Digest;
 
+use crate::durable::Unsynced;
 use crate::tree::TreeCache;
 
 /// A directory of immutable things. Clones are cheap and share everything.
@@ -25,10 +25,8 @@ pub(crate) struct Inner {
     pub(crate) cache: Mutex<TreeCache>,
     /// Read while something is being named, written while a collection looks for what nobody names.
     pub(crate) naming: RwLock<()>,
-    /// Held while the file system is made to write everything.
-    pub(crate) sync: Mutex<()>,
-    /// Whether something was written since.
-    pub(crate) unsynced: AtomicBool,
+    /// What may not be on disk yet. Held while it is made to be.
+    pub(crate) unsynced: Mutex<Unsynced>,
 }
 
 /// The store cannot be used.
@@ -59,8 +57,7 @@ impl Store {
             dir: dir.to_owned(),
             cache: Mutex::new(TreeCache::default()),
             naming: RwLock::new(()),
-            sync: Mutex::new(()),
-            unsynced: AtomicBool::new(true),
+            unsynced: Mutex::new(Unsynced::default()),
         };
         let store = Self {
             inner: Arc::new(inner),

@@ -53,7 +53,7 @@ impl Store {
         if path.is_file() {
             touch(&path)?;
         } else {
-            self.sync()?;
+            self.sync_blobs()?;
             let mut file = tempfile::Builder::new()
                 .prefix("tree-")
                 .tempfile_in(self.area("staging"))?;

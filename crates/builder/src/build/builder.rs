@@ -140,6 +140,13 @@ impl Builder {
         let artifact = artifact?;
         self.remember(own, &artifact);
         drop(turn);
+        // Layers become durable in the background: nobody waits for the disk, and a power cut costs a build at most.
+        let store = self.inner.store.clone();
+        drop(tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.sync() {
+                tracing::warn!(%error, "what was built is not on disk yet");
+            }
+        }));
         Ok(artifact)
     }
 

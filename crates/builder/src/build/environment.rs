@@ -53,6 +53,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) plan: &'a Plan,
     pub(super) variables: &'a BTreeMap<String, String>,
     pub(super) toolchains: &'a [ToolchainMount],
+    pub(super) npm_major: Option<u64>,
     pub(super) registry_url: &'a str,
 }
 
@@ -97,8 +98,14 @@ impl Surroundings<'_> {
             .iter()
             .find(|mount| mount.source.join("include/node").is_dir());
         if let Some(node) = node {
-            // Else node-gyp fetches the headers from nodejs.org.
-            set("npm_config_nodedir", &node.target);
+            // Else node-gyp fetches the headers from nodejs.org. npm warns of settings that it does not know, from 11 on.
+            let own = self.npm_major.is_some_and(|major| major >= 11);
+            let prefix = if own {
+                "npm_package_config_node_gyp"
+            } else {
+                "npm_config"
+            };
+            set(&format!("{prefix}_nodedir"), &node.target);
         }
         if *egress == Egress::None {
             // Else every call of npx waits a minute before it gives up.

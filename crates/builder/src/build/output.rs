@@ -47,14 +47,12 @@ pub(super) fn collect(
         Ok(_) | Err(ImportError::NotADirectory(_)) => {}
         Err(error) => return Err(refused(error)),
     }
-    if guessed {
-        for place in USUAL
-            .into_iter()
-            .filter(|place| *place != output && built.wrote_index(place))
-        {
-            let tree = built.import(store, place).map_err(refused)?;
-            return Ok((tree, Some(place)));
-        }
+    let elsewhere = USUAL
+        .into_iter()
+        .find(|place| guessed && *place != output && built.wrote_index(place));
+    if let Some(place) = elsewhere {
+        let tree = built.import(store, place).map_err(refused)?;
+        return Ok((tree, Some(place)));
     }
     let written = built.written();
     let written = if written.is_empty() {

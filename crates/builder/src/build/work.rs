@@ -346,6 +346,11 @@ impl<'a> Work<'a> {
             plan,
             variables: &request.variables,
             toolchains: &self.mounts,
+            npm_major: self
+                .toolchains
+                .iter()
+                .find(|resolved| resolved.name == "npm")
+                .map(|npm| npm.version.major),
             registry_url: &self.inner.registry_url,
         };
         let limits = Limits {

@@ -317,7 +317,7 @@ fn node_version(view: &View<'_>, manifest: Option<&Manifest>) -> Result<(String,
                 .lines()
                 .map(str::trim)
                 .find(|line| !line.is_empty() && !line.starts_with('#'));
-            if let Some(range) = line.and_then(|line| version_file_range(line)) {
+            if let Some(range) = line.and_then(version_file_range) {
                 return Ok((
                     range,
                     format!("{path} asks for Node {}", line.unwrap_or_default()),

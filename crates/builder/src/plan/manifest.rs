@@ -70,7 +70,7 @@ impl Manifest {
 
     /// Whether an install would do anything.
     pub(crate) fn needs_install(&self) -> bool {
-        let filled = |name: &&str| match self.fields.get(*name) {
+        let filled = |name: &str| match self.fields.get(name) {
             Some(Value::Object(table)) => !table.is_empty(),
             _ => false,
         };

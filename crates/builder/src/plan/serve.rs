@@ -160,7 +160,8 @@ impl Say<'_> {
             let serves = ["listen(", "createServer", ".serve("]
                 .iter()
                 .any(|call| text.contains(call));
-            if serves || !(self.view.has("index.html") || !self.build.is_empty()) {
+            let ambiguous = self.view.has("index.html") || !self.build.is_empty();
+            if serves || !ambiguous {
                 let why = if Some(&entry) == main.as_ref() {
                     format!("`main` of package.json is {entry}, and there is no start script")
                 } else {

@@ -22,8 +22,9 @@ use super::{copy, unpack};
 
 /// What the registry said about versions is believed for so long.
 const VERSIONS_LIFETIME: Duration = Duration::from_secs(600);
-/// Taken from the registry where the project says nothing: the newest lines that everything is tested with.
-const DEFAULT_NODE: &str = "^22.12 || ^24";
+/// Preferred of what the registry has, where the project's range leaves the choice: the newest lines that most native
+/// packages have been built for.
+const PREFERRED_NODE: &str = "^22.12 || ^24";
 
 /// Which npm runs on which Node, from `engines` of npm's own releases; newest first.
 const NPM_NEEDS: [(u64, &str); 5] = [
@@ -216,9 +217,7 @@ impl Toolchains {
             let message = format!("no {name} that suits `{range}` is on this machine, and {error}");
             Failure::new(Code::ToolchainFetchFailed, message)
         })?;
-        let default: Option<Range> = (name == "node" && range.contains(Version::new(0, 0, 1)))
-            .then(|| DEFAULT_NODE.parse().ok())
-            .flatten();
+        let default: Option<Range> = PREFERRED_NODE.parse().ok().filter(|_| name == "node");
         let suitable: Vec<Version> = versions
             .keys()
             .copied()
