@@ -23,6 +23,9 @@ use crate::state::{self, State, VERSION};
 /// After this an init that was asked to end is killed.
 const KILL_WAIT: Duration = Duration::from_secs(3);
 
+/// Between the last answer of an init and its end.
+const END_WAIT: Duration = Duration::from_millis(500);
+
 /// One sandbox. Cheap to clone; the last handle of a leashed one ends it when dropped.
 #[derive(Clone)]
 pub struct Sandbox {
@@ -91,7 +94,7 @@ impl Sandbox {
         }
         let (_, fds) = match self.inner.line.ask(&Request::Egress).await {
             // A command may be done before its network is served.
-            Err(_) if self.has_ended() => return Ok(()),
+            Err(_) if self.ends_now().await => return Ok(()),
             other => other?,
         };
         let Ok([tcp, dns]) = <[OwnedFd; 2]>::try_from(fds) else {
@@ -244,6 +247,13 @@ impl Sandbox {
         self.inner.gateway.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether a failed exchange means that the init is ending: its socket closes a moment before the process ends.
+    async fn ends_now(&self) -> bool {
+        tokio::time::timeout(END_WAIT, self.inner.init.wait())
+            .await
+            .is_ok()
+    }
+
     async fn done(&self, request: &Request) -> Result<(), ControlError> {
         match self.ask(request).await? {
             Answer::Done => Ok(()),
@@ -255,7 +265,7 @@ impl Sandbox {
         match self.inner.line.ask(request).await {
             Ok((Answer::Refused { reason }, _)) => Err(ControlError::Refused(reason)),
             Ok((answer, _)) => Ok(answer),
-            Err(_) if self.has_ended() => Err(ControlError::Ended),
+            Err(_) if self.ends_now().await => Err(ControlError::Ended),
             Err(error) => Err(ControlError::Silent(error)),
         }
     }

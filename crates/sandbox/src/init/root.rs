@@ -143,7 +143,7 @@ fn place_devices(devices: Vec<OwnedFd>) -> io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
     mount(
         "devpts",
-        &dev.join("pts"),
+        dev.join("pts"),
         "devpts",
         flags,
         c"newinstance,ptmxmode=0666,mode=0620",
