@@ -4,5 +4,21 @@
 //! edge, the providers, the builder) is reached through narrow seams, so that the whole can be told as a story in a test.
 //! This crate does *not* know HTTP, terminals or how isolation works.
 
+mod bell;
+mod clock;
+mod control;
+mod db;
+mod journal;
+mod lease;
+pub mod links;
 pub mod ops;
+mod passes;
+mod render;
+mod rows;
+mod secret;
+mod variables;
 pub mod view;
+
+pub use clock::Clock;
+pub use control::{Control, ControlOptions, OpenError, PublicAddress};
+pub use secret::KEY_BYTES;

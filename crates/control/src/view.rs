@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use model::deployment::State;
 use model::preview::{Origin, Status};
 use model::{
-    Artifact, DeploymentId, Digest, EnvironmentName, Failure, InstanceId, NamespaceName, Plan, PreviewId, ProjectId,
-    ProjectName, ServiceName,
+    Artifact, DeploymentId, Digest, EnvironmentName, Failure, InstanceId, NamespaceName, Plan, PreviewId,
+    ProjectId, ProjectName, ServiceName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -144,4 +144,17 @@ pub struct Variable {
     pub name: String,
     pub secret: bool,
     pub value: Option<String>,
+}
+
+/// What the server says of itself to anybody.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+    pub version: String,
+    /// Names this installation.
+    pub installation: String,
+    pub started_at_ms: i64,
+    /// What stands behind every label of a preview's host.
+    pub domain: String,
 }

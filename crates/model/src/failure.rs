@@ -134,6 +134,8 @@ codes! {
         "The edge did not answer for the new deployment; see the server's log."
     SandboxFailed "sandbox_failed" Build Platform
         "The server could not isolate the process; `cx doctor` tells what the machine lacks."
+    Cancelled "cancelled" Build Project
+        "Deploy again when you want it after all."
     PlatformError "platform_error" Build Platform
         "See the server's log; the deployment is tried again by itself."
 }

@@ -1,0 +1,116 @@
+//! The database: one writer, readers apart, write-ahead log, migrations in order.
+//!
+//! `BEGIN IMMEDIATE` on the single writer connection means that a transaction never fails half-way because another one
+//! came first. A write survives the death of the process at any moment (`synchronous = NORMAL` in WAL mode can lose the
+//! last writes only when the whole machine loses power, and never corrupts).
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool, Transaction};
+
+/// In order; one that has shipped is never changed.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_begin.sql")];
+
+const READERS_MAX: u32 = 4;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The database of one installation.
+#[derive(Clone)]
+pub(crate) struct Db {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+/// The database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenDbError {
+    #[error(
+        "the database {path} could not be opened: {source}; check its permissions and the free space of its disk"
+    )]
+    Open { path: String, source: sqlx::Error },
+    #[error(
+        "the database {path} was written by a newer version (schema {found}, this one knows {known}); upgrade cx or restore a backup"
+    )]
+    Newer { path: String, found: i64, known: usize },
+}
+
+impl Db {
+    /// Opens or creates the file at `path` and brings it to the newest schema.
+    pub(crate) async fn open(path: &Path) -> Result<Self, OpenDbError> {
+        let failed = |source| OpenDbError::Open {
+            path: path.display().to_string(),
+            source,
+        };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(failed)?;
+        migrate(&writer, path).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .connect_with(options.read_only(true))
+            .await
+            .map_err(failed)?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Where to read from.
+    pub(crate) fn read(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// Where single statements write to.
+    pub(crate) fn write(&self) -> &SqlitePool {
+        &self.writer
+    }
+
+    /// A transaction that holds the only write lock from its first moment on.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Waits for what is under way and closes the file.
+    pub(crate) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenDbError> {
+    let failed = |source| OpenDbError::Open {
+        path: path.display().to_string(),
+        source,
+    };
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(writer)
+        .await
+        .map_err(failed)?;
+    if found as usize > MIGRATIONS.len() {
+        return Err(OpenDbError::Newer {
+            path: path.display().to_string(),
+            found,
+            known: MIGRATIONS.len(),
+        });
+    }
+    for (index, sql) in MIGRATIONS.iter().enumerate().skip(found as usize) {
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        sqlx::raw_sql(*sql).execute(&mut *tx).await.map_err(failed)?;
+        let version = format!("PRAGMA user_version = {}", index + 1);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(version))
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Logs and events, page by page, and the wait between two pages.
+
+use std::time::Duration;
+
+use model::DeploymentId;
+use sandbox::log::{Cursor, Line};
+
+use super::OpError;
+use crate::control::Control;
+use crate::journal::BUILD_LOG;
+use crate::rows::instance::Wanted;
+use crate::rows::{self};
+use crate::view::{self, LogKind};
+
+/// Lines of one page at the most.
+const PAGE_LINES: usize = 1_000;
+/// Events of one page at the most.
+const PAGE_EVENTS: i64 = 500;
+/// How long a wait for more lasts at the most; whoever follows asks again.
+const WAIT: Duration = Duration::from_secs(1);
+/// Runtime logs are written by another process, which rings no bell of ours.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+impl Control {
+    /// Lines of a log from the cursor `from` on; 0 is the beginning.
+    pub async fn log(&self, id: &DeploymentId, kind: LogKind, from: u64) -> Result<view::LogPage, OpError> {
+        match kind {
+            LogKind::Build => self.build_log(id, from).await,
+            LogKind::Runtime => self.runtime_log(id, from).await,
+        }
+    }
+
+    async fn build_log(&self, id: &DeploymentId, from: u64) -> Result<view::LogPage, OpError> {
+        // The state first: a line that comes after it was read makes the page longer, never the log shorter.
+        let row = self.deployment_row(id).await?;
+        let ended = !row.state.is_unfinished() && row.lease_boot.is_none();
+        let directory = self.log_directory(id);
+        let read = move || sandbox::log::read(&directory, BUILD_LOG, Cursor(from), PAGE_LINES);
+        let page = match tokio::task::spawn_blocking(read)
+            .await
+            .map_err(OpError::internal)?
+        {
+            Ok(page) => page,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(view::LogPage {
+                    lines: Vec::new(),
+                    next: from,
+                    ended,
+                });
+            }
+            Err(error) => return Err(OpError::internal(error)),
+        };
+        let ended = ended && page.lines.len() < PAGE_LINES;
+        Ok(view::LogPage {
+            lines: page.lines.into_iter().map(shown).collect(),
+            next: page.next.0,
+            ended,
+        })
+    }
+
+    async fn runtime_log(&self, id: &DeploymentId, from: u64) -> Result<view::LogPage, OpError> {
+        let row = self.deployment_row(id).await?;
+        let instances = rows::instance::of(self.db().read(), id).await?;
+        let Some(instance) = instances.first() else {
+            return Ok(view::LogPage {
+                lines: Vec::new(),
+                next: from,
+                ended: !row.state.is_unfinished(),
+            });
+        };
+        let page = self
+            .inner
+            .provider
+            .logs(&instance.id, from)
+            .await
+            .map_err(OpError::internal)?;
+        let ended = instance.wanted == Wanted::Gone && page.lines.is_empty();
+        Ok(view::LogPage {
+            lines: page.lines.into_iter().map(shown).collect(),
+            next: page.next,
+            ended,
+        })
+    }
+
+    /// Returns when there may be more of the log to read, or after a second.
+    pub async fn log_changed(&self, _id: &DeploymentId, kind: LogKind) {
+        match kind {
+            LogKind::Build => self.inner.lines.listen().wait(LOOK_EVERY).await,
+            LogKind::Runtime => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
+
+    /// Up to 500 events after the sequence `after`, oldest first.
+    pub async fn events(&self, after: i64) -> Result<Vec<view::Event>, OpError> {
+        Ok(rows::event::after(self.db().read(), after, PAGE_EVENTS).await?)
+    }
+
+    /// Returns when there may be a new event, or after a second.
+    pub async fn events_changed(&self) {
+        self.inner.news.listen().wait(WAIT).await;
+    }
+}
+
+fn shown(line: Line) -> view::LogLine {
+    let level = match line.level {
+        sandbox::log::Level::Out => "out",
+        sandbox::log::Level::Err => "err",
+        sandbox::log::Level::Info => "info",
+        sandbox::log::Level::Warn => "warn",
+        sandbox::log::Level::Error => "error",
+    };
+    view::LogLine {
+        at_ms: line.at_ms as i64,
+        level: level.to_owned(),
+        text: line.text,
+    }
+}

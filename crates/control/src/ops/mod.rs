@@ -1,0 +1,18 @@
+//! Operations: what people and programs can ask for. Each checks, writes rows in one transaction, and rings a bell; the
+//! passes do the rest. Command line, API and dashboard are thin skins over these.
+
+mod blobs;
+mod deploy;
+mod error;
+mod follow;
+mod namespaces;
+mod previews;
+mod projects;
+mod rollback;
+mod settings;
+
+pub use blobs::InlineFile;
+pub use deploy::DeployRequest;
+pub use error::{Kind, OpError};
+pub use previews::PreviewChange;
+pub use settings::{NewVariable, Scope};

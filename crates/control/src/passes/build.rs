@@ -1,0 +1,267 @@
+//! The step from a source to an artifact: detect, look for an earlier build of the same input, build only if there is
+//! none. Waiting for a free slot happens here, so that what needs no build never waits.
+
+use std::sync::Arc;
+
+use builder::{BuildError, BuildRequest, Observer};
+use model::artifact::{Content, Part};
+use model::deployment::{Event, State};
+use model::failure::{Code, Failure};
+use model::{Artifact, DeploymentId, Digest, Plan};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::advance::{Held, Stop};
+use crate::control::Control;
+use crate::rows::build::NewBuild;
+use crate::rows::deployment::Deployment;
+use crate::rows::event::NewEvent;
+use crate::rows::{self};
+
+/// What the step ends with.
+struct Built {
+    artifact: Artifact,
+    /// The deployment that built it, when it was not this one.
+    by: Option<DeploymentId>,
+    /// The key under which it is to be remembered.
+    record: Option<Digest>,
+}
+
+impl Control {
+    pub(super) async fn build_step(&self, deployment: &Deployment, held: &Held) -> Result<(), Stop> {
+        let built = match self.prepared(deployment) {
+            Some(built) => built,
+            None => self.find_or_build(deployment, held).await?,
+        };
+        if let Some(by) = &built.by {
+            held.journal.info(&format!(
+                "Using the build of {by}: the same input was built before"
+            ));
+        }
+        self.finish_build(deployment, held, built).await
+    }
+
+    /// What a redeploy took over, as long as it is still in the store.
+    fn prepared(&self, deployment: &Deployment) -> Option<Built> {
+        let artifact = deployment
+            .artifact
+            .clone()
+            .filter(|artifact| self.inner.builder.is_present(artifact))?;
+        Some(Built {
+            artifact,
+            by: deployment.reused_build_of.clone(),
+            record: None,
+        })
+    }
+
+    async fn find_or_build(&self, deployment: &Deployment, held: &Held) -> Result<Built, Stop> {
+        let plan = self.detect(deployment, held).await?;
+        if let Some(artifact) = files_as_they_are(self, deployment, &plan)? {
+            return Ok(Built {
+                artifact,
+                by: None,
+                record: None,
+            });
+        }
+        let given = self.given(deployment).await?;
+        let request = BuildRequest {
+            name: deployment.id.short().to_owned(),
+            project: deployment.project_id.clone(),
+            tree: deployment.source,
+            plan,
+            variables: given.variables,
+            secrets: given.secrets,
+            trust: deployment.trust,
+            rebuild: deployment.rebuild,
+        };
+        let key = self.inner.builder.key(&request).await?;
+        if let Some(found) = self.find_build(deployment, &key).await? {
+            return Ok(found);
+        }
+        let _slots = self.wait_for_slots(deployment, held).await?;
+        // Another deployment may have built the same while this one waited.
+        if let Some(found) = self.find_build(deployment, &key).await? {
+            return Ok(found);
+        }
+        self.mark_building(deployment, held).await?;
+        match self
+            .inner
+            .builder
+            .build(&request, &held.journal, &held.cancel)
+            .await
+        {
+            Ok(artifact) => Ok(Built {
+                artifact,
+                by: None,
+                record: Some(key),
+            }),
+            Err(BuildError::Cancelled) => {
+                held.journal.info("Stopped: no longer wanted");
+                Err(Stop::Lost)
+            }
+            Err(BuildError::Failed(failure)) => Err(failure.into()),
+        }
+    }
+
+    async fn detect(&self, deployment: &Deployment, held: &Held) -> Result<Plan, Stop> {
+        if let Some(plan) = &deployment.plan {
+            return Ok(plan.clone());
+        }
+        held.journal.phase_started("detect");
+        let (builder, source) = (self.inner.builder.clone(), deployment.source);
+        let detected = tokio::task::spawn_blocking(move || builder.detect(&source)).await;
+        let plan = detected
+            .map_err(|error| Failure::new(Code::PlatformError, format!("detection broke off: {error}")))??;
+        held.journal.phase_ended("detect");
+        held.journal.info(&format!("Detected {}", plan.framework));
+        rows::deployment::set_plan(self.db().write(), &held.lease, &plan).await?;
+        Ok(plan)
+    }
+
+    async fn find_build(&self, deployment: &Deployment, key: &Digest) -> Result<Option<Built>, Stop> {
+        if deployment.rebuild {
+            return Ok(None);
+        }
+        let found =
+            rows::build::find(self.db().read(), &deployment.project_id, key, deployment.trust).await?;
+        let present = found
+            .into_iter()
+            .find(|build| self.inner.builder.is_present(&build.artifact));
+        Ok(present.map(|build| Built {
+            artifact: build.artifact,
+            by: Some(build.deployment),
+            record: None,
+        }))
+    }
+
+    /// First the project's own limit, then everybody's: a project with many builds waits behind itself.
+    async fn wait_for_slots(
+        &self,
+        deployment: &Deployment,
+        held: &Held,
+    ) -> Result<[OwnedSemaphorePermit; 2], Stop> {
+        let of_project = self
+            .slot(self.project_slots(&deployment.project_id), held)
+            .await?;
+        let of_all = self.slot(self.inner.build_slots.clone(), held).await?;
+        Ok([of_project, of_all])
+    }
+
+    async fn slot(&self, slots: Arc<Semaphore>, held: &Held) -> Result<OwnedSemaphorePermit, Stop> {
+        if slots.available_permits() == 0 {
+            held.journal.info("Waiting for other builds to finish");
+        }
+        tokio::select! {
+            permit = slots.acquire_owned() => permit.map_err(|_| Stop::Lost),
+            () = held.cancel.cancelled() => Err(Stop::Lost),
+        }
+    }
+
+    async fn mark_building(&self, deployment: &Deployment, held: &Held) -> Result<(), Stop> {
+        if deployment.state == State::Building {
+            return Ok(());
+        }
+        let mut tx = self.db().begin().await?;
+        let moved = rows::deployment::step(
+            &mut tx,
+            &held.lease,
+            State::Queued,
+            Event::BuildStarted,
+            self.now(),
+        )
+        .await?;
+        if !moved {
+            return Err(Stop::Lost);
+        }
+        rows::event::add(&mut *tx, self.now(), event("deployment.building", deployment)).await?;
+        tx.commit().await?;
+        self.inner.news.ring();
+        self.put_out_table().await?;
+        Ok(())
+    }
+
+    async fn finish_build(&self, deployment: &Deployment, held: &Held, built: Built) -> Result<(), Stop> {
+        let now = self.now();
+        let mut tx = self.db().begin().await?;
+        let state = rows::deployment::by_id(&mut *tx, &deployment.id)
+            .await?
+            .map(|row| row.state);
+        if state == Some(State::Queued) {
+            rows::deployment::step(&mut tx, &held.lease, State::Queued, Event::BuildStarted, now).await?;
+        }
+        if !rows::deployment::step(&mut tx, &held.lease, State::Building, Event::BuildFinished, now).await? {
+            return Err(Stop::Lost);
+        }
+        rows::deployment::set_artifact(&mut tx, &held.lease, &built.artifact, built.by.as_ref()).await?;
+        if let Some(key) = &built.record {
+            let build = NewBuild {
+                project: &deployment.project_id,
+                key,
+                trust: deployment.trust,
+                artifact: &built.artifact,
+                deployment: &deployment.id,
+                now,
+            };
+            rows::build::record(&mut *tx, build).await?;
+        }
+        rows::host::claim_pinned(&mut tx, &deployment.preview, &deployment.id, &deployment.project).await?;
+        rows::event::add(&mut *tx, now, event("deployment.deploying", deployment)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn event<'a>(kind: &'static str, deployment: &'a Deployment) -> NewEvent<'a> {
+    NewEvent {
+        kind,
+        project: Some(&deployment.project),
+        namespace: Some(&deployment.namespace),
+        deployment: Some(&deployment.id),
+        detail: &[],
+    }
+}
+
+/// Static files without a build are their own artifact: nothing runs, nothing is looked up.
+fn files_as_they_are(
+    control: &Control,
+    deployment: &Deployment,
+    plan: &Plan,
+) -> Result<Option<Artifact>, Failure> {
+    if plan.needs_build() {
+        return Ok(None);
+    }
+    let mut services = Vec::new();
+    for service in &plan.services {
+        let model::plan::Serve::Static { output, spa } = &service.serve else {
+            return Ok(None);
+        };
+        let path = [plan.root.as_str(), output.as_str()]
+            .into_iter()
+            .filter(|part| !part.is_empty() && *part != ".");
+        let path = path.collect::<Vec<_>>().join("/");
+        let store = &control.inner.store;
+        let missing = |error: &dyn std::fmt::Display| {
+            Failure::new(
+                Code::SourceMissing,
+                format!("the source {} cannot be read: {error}", deployment.source),
+            )
+        };
+        let tree = store.tree(&deployment.source).map_err(|error| missing(&error))?;
+        let files = tree.subtree(&path);
+        if files.entries().is_empty() {
+            return Err(Failure::new(
+                Code::OutputMissing,
+                format!("there are no files in `{path}`"),
+            ));
+        }
+        let digest = store.put_tree(&files).map_err(|error| missing(&error))?;
+        let content = Content::Static {
+            tree: digest,
+            spa: *spa,
+        };
+        services.push(Part {
+            service: service.name.clone(),
+            content,
+        });
+    }
+    Ok(Some(Artifact { services }))
+}

@@ -1,0 +1,187 @@
+//! The step from an artifact to a route: start, ask through the public route, switch, drain.
+//!
+//! Ready means that the edge itself answered for the new deployment through its public route. Then one transaction sets
+//! Ready and moves the alias; until then nothing that serves has changed.
+
+use std::time::Duration;
+
+use builder::Observer;
+use model::artifact::Content;
+use model::deployment::{Event, State};
+use model::failure::{Code, Failure};
+use model::plan::Health;
+use model::{Artifact, InstanceId};
+use provider::Phase;
+
+use super::advance::{Held, Stop};
+use crate::control::Control;
+use crate::links::{Check, NoAnswer};
+use crate::rows::deployment::Deployment;
+use crate::rows::event::NewEvent;
+use crate::rows::instance::{Instance, Wanted};
+use crate::rows::{self};
+use crate::secret::random;
+
+/// How long the predecessor goes on with requests that it has begun, in milliseconds.
+const DRAIN_MS: i64 = 30_000;
+/// How often a starting server is looked at while its health is asked for.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+impl Control {
+    pub(super) async fn deploy_step(&self, deployment: &Deployment, held: &Held) -> Result<(), Stop> {
+        let Some(artifact) = &deployment.artifact else {
+            return Err(
+                Failure::new(Code::PlatformError, "the artifact of the deployment is missing").into(),
+            );
+        };
+        let has_server = artifact
+            .services
+            .iter()
+            .any(|part| matches!(part.content, Content::Server(_)));
+        if has_server {
+            self.start_servers(deployment, artifact, held).await?;
+        }
+        self.publish()
+            .await
+            .map_err(|error| Failure::new(Code::RouteUnanswered, error.to_string()))?;
+        let phase = if has_server { "health" } else { "route" };
+        held.journal.phase_started(phase);
+        tokio::select! {
+            answered = self.ask_through_route(deployment, artifact) => answered?,
+            () = held.cancel.cancelled() => return Err(Stop::Lost),
+        }
+        if has_server {
+            held.journal.phase_ended("health");
+            held.journal.phase_started("route");
+        }
+        self.switch(deployment, held).await?;
+        self.publish()
+            .await
+            .map_err(|error| Failure::new(Code::RouteUnanswered, error.to_string()))?;
+        held.journal.phase_ended("route");
+        let preview = rows::preview::by_id(self.db().read(), &deployment.preview)
+            .await?
+            .ok_or(Stop::Lost)?;
+        held.journal
+            .info(&format!("Live at {}", self.url(&preview.label)));
+        Ok(())
+    }
+
+    async fn start_servers(
+        &self,
+        deployment: &Deployment,
+        artifact: &Artifact,
+        held: &Held,
+    ) -> Result<(), Stop> {
+        held.journal.phase_started("start");
+        for part in &artifact.services {
+            if matches!(part.content, Content::Static { .. }) {
+                continue;
+            }
+            let bytes = random().map_err(|error| Failure::new(Code::PlatformError, error.to_string()))?;
+            let id = InstanceId::from_random(bytes);
+            rows::instance::ensure(self.db().write(), &id, &deployment.id, &part.service, self.now()).await?;
+        }
+        for instance in rows::instance::of(self.db().read(), &deployment.id).await? {
+            let Some(_in_hand) = self.take_in_hand(instance.id.as_str()) else {
+                return Err(Failure::new(Code::PlatformError, "the instance is being worked on").into());
+            };
+            tokio::select! {
+                started = self.start_instance(deployment, &instance) => started?,
+                () = held.cancel.cancelled() => return Err(Stop::Lost),
+            };
+        }
+        held.journal.phase_ended("start");
+        Ok(())
+    }
+
+    async fn ask_through_route(&self, deployment: &Deployment, artifact: &Artifact) -> Result<(), Stop> {
+        let row = rows::deployment::by_id(self.db().read(), &deployment.id)
+            .await?
+            .ok_or(Stop::Lost)?;
+        let label = row.label.ok_or(Stop::Lost)?;
+        let web = artifact.part(&model::ServiceName::web());
+        let health = match web.map(|part| &part.content) {
+            Some(Content::Server(server)) => server.health.clone(),
+            _ => Health::default(),
+        };
+        let host = format!("{label}.{}", self.inner.public.domain);
+        let check = Check {
+            host,
+            deployment: deployment.id.clone(),
+            health,
+        };
+        let instances = rows::instance::of(self.db().read(), &deployment.id).await?;
+        tokio::select! {
+            answer = self.inner.probe.answer(&check) => match answer {
+                Ok(()) => Ok(()),
+                Err(no_answer) => Err(self.no_answer(&instances, &no_answer).await.into()),
+            },
+            failure = self.wait_for_exit(&instances) => Err(failure.into()),
+        }
+    }
+
+    async fn no_answer(&self, instances: &[Instance], no_answer: &NoAnswer) -> Failure {
+        let failure = match no_answer {
+            NoAnswer::Unhealthy { .. } | NoAnswer::Silent { .. } => {
+                Failure::new(Code::HealthCheckFailed, no_answer.to_string())
+            }
+            NoAnswer::Edge { .. } => return Failure::new(Code::RouteUnanswered, no_answer.to_string()),
+        };
+        match instances.first() {
+            Some(instance) => self.with_log(instance, failure).await,
+            None => failure,
+        }
+    }
+
+    /// Returns when one of the instances ends by itself; a server that is gone need not be asked until the time-out.
+    async fn wait_for_exit(&self, instances: &[Instance]) -> Failure {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            for instance in instances {
+                let Ok(observed) = self.inner.provider.observe(&instance.id).await else {
+                    continue;
+                };
+                let failure = match observed.phase {
+                    Phase::Exited {
+                        out_of_memory: true, ..
+                    } => Failure::new(Code::OutOfMemory, "the server used more memory than its limit")
+                        .at(model::failure::Stage::Start),
+                    Phase::Exited { summary, .. } => {
+                        Failure::new(Code::ServerExited, format!("the server {summary}"))
+                    }
+                    Phase::Absent | Phase::Running | Phase::Asleep => continue,
+                };
+                return self.with_log(instance, failure).await;
+            }
+        }
+    }
+
+    /// Ready, current and alias in one transaction. The predecessor drains and then rests.
+    async fn switch(&self, deployment: &Deployment, held: &Held) -> Result<(), Stop> {
+        let now = self.now();
+        let mut tx = self.db().begin().await?;
+        if !rows::deployment::step(&mut tx, &held.lease, State::Deploying, Event::Answered, now).await? {
+            return Err(Stop::Lost);
+        }
+        let preview = rows::preview::by_id(&mut *tx, &deployment.preview)
+            .await?
+            .ok_or(Stop::Lost)?;
+        if !rows::preview::set_current(&mut tx, &deployment.preview, &deployment.id).await? {
+            return Err(Stop::Lost);
+        }
+        if let Some(before) = preview.current.filter(|before| *before != deployment.id) {
+            rows::instance::want_all(&mut tx, &before, Wanted::Awake, Some(now + DRAIN_MS)).await?;
+        }
+        let event = NewEvent {
+            kind: "preview.switched",
+            project: Some(&deployment.project),
+            namespace: Some(&deployment.namespace),
+            deployment: Some(&deployment.id),
+            detail: &[],
+        };
+        rows::event::add(&mut *tx, now, event).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}

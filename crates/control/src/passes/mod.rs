@@ -1,0 +1,121 @@
+//! The passes: small repeatable loops that move the world towards the rows.
+//!
+//! Each wakes by the bell and polls as a slow fallback. None owns a fact that is not in a row: after a crash they simply
+//! continue. *advance* moves deployments forward, *converge* makes what runs equal to what the rows call for, *report*
+//! tells what was reached, *upkeep* lets things end.
+
+mod advance;
+mod build;
+mod converge;
+mod deploy;
+mod publish;
+mod report;
+mod start;
+mod upkeep;
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::control::Control;
+use crate::rows::instance::Wanted;
+use crate::rows::{self};
+
+/// How long a pass sleeps when nobody rings.
+const POLL: Duration = Duration::from_secs(2);
+const UPKEEP_EVERY: Duration = Duration::from_secs(10);
+/// How long a deployment that is not current stays awake after a visit, in milliseconds.
+const VISIT_MS: i64 = 5 * 60 * 1_000;
+/// Rounds after which settling gives up: passes that never come to rest are a bug.
+const SETTLE_ROUNDS_MAX: usize = 200;
+
+impl Control {
+    /// Runs the passes until `shutdown`; then builds are stopped, and what serves goes on serving.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        tokio::join!(
+            self.repeat(&shutdown, POLL, async |control| control.advance().await),
+            self.repeat(&shutdown, POLL, async |control| control.converge().await),
+            self.repeat(&shutdown, POLL, async |control| control.report().await),
+            self.repeat(&shutdown, UPKEEP_EVERY, async |control| control.upkeep().await),
+            self.take_wakes(&shutdown),
+        );
+        for token in self
+            .inner
+            .cancels
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .values()
+        {
+            token.cancel();
+        }
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    /// Runs all passes until none of them finds anything to do now. What is due later stays undone.
+    ///
+    /// # Panics
+    /// When they do not come to rest.
+    pub async fn settle(&self) {
+        for _ in 0..SETTLE_ROUNDS_MAX {
+            let before = self.inner.work.count();
+            self.advance().await;
+            self.converge().await;
+            self.report().await;
+            self.upkeep().await;
+            self.inner.tasks.close();
+            self.inner.tasks.wait().await;
+            self.inner.tasks.reopen();
+            if self.inner.work.count() == before {
+                return;
+            }
+        }
+        panic!("the passes do not come to rest");
+    }
+
+    async fn repeat(&self, shutdown: &CancellationToken, every: Duration, pass: impl AsyncFn(&Control)) {
+        // Subscribed before looking at the rows, so that nothing written in between is missed.
+        let mut bell = self.inner.work.listen();
+        while !shutdown.is_cancelled() {
+            bell.seen();
+            pass(self).await;
+            tokio::select! {
+                () = bell.wait(every) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+    }
+
+    async fn take_wakes(&self, shutdown: &CancellationToken) {
+        let taken = self
+            .inner
+            .wakes
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        let Some(mut wakes) = taken else { return };
+        loop {
+            let wake = tokio::select! {
+                wake = wakes.recv() => wake,
+                () = shutdown.cancelled() => return,
+            };
+            let Some(instance) = wake else { return };
+            if let Err(error) = self.want_awake(&instance).await {
+                tracing::error!(%instance, %error, "a sleeping instance could not be woken");
+            }
+        }
+    }
+
+    /// Notes that a request waits for the instance, and rings.
+    pub async fn want_awake(&self, instance: &model::InstanceId) -> Result<(), sqlx::Error> {
+        let Some(row) = rows::instance::by_id(self.db().read(), instance).await? else {
+            return Ok(());
+        };
+        let deployment = rows::deployment::by_id(self.db().read(), &row.deployment).await?;
+        let current = deployment.is_some_and(|deployment| deployment.current);
+        let rest_at_ms = (!current).then(|| self.now() + VISIT_MS);
+        rows::instance::want(self.db().write(), instance, Wanted::Awake, rest_at_ms).await?;
+        self.inner.work.ring();
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! *report*: what has been reached is told, once, after the edge acknowledged the routes that make it true.
+
+use crate::control::Control;
+use crate::rows::deployment::Deployment;
+use crate::rows::event::NewEvent;
+use crate::rows::{self};
+
+impl Control {
+    pub(super) async fn report(&self) {
+        if let Err(error) = self.announce_all().await {
+            tracing::error!(%error, "what has been reached could not be told; it is told by the next pass");
+        }
+    }
+
+    async fn announce_all(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let unannounced = rows::deployment::unannounced(self.db().read()).await?;
+        if unannounced.is_empty() {
+            return Ok(());
+        }
+        self.publish().await?;
+        for deployment in &unannounced {
+            self.announce(deployment).await?;
+        }
+        Ok(())
+    }
+
+    async fn announce(&self, deployment: &Deployment) -> Result<(), sqlx::Error> {
+        let mut tx = self.db().begin().await?;
+        if !rows::deployment::set_announced(&mut tx, &deployment.id).await? {
+            return Ok(());
+        }
+        let event = NewEvent {
+            kind: "deployment.ready",
+            project: Some(&deployment.project),
+            namespace: Some(&deployment.namespace),
+            deployment: Some(&deployment.id),
+            detail: &[],
+        };
+        rows::event::add(&mut *tx, self.now(), event).await?;
+        tx.commit().await?;
+        self.inner.work.ring();
+        self.inner.news.ring();
+        Ok(())
+    }
+}

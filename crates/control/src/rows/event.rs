@@ -1,0 +1,63 @@
+//! Events: what happened, in order. Written in the transaction of what they tell.
+
+use std::collections::BTreeMap;
+
+use model::{DeploymentId, NamespaceName, ProjectName};
+use sqlx::{Row, SqliteExecutor, SqlitePool};
+
+use super::{json, parsed_opt, to_json};
+use crate::view;
+
+/// Something that happened to a preview or a deployment.
+#[derive(Debug)]
+pub(crate) struct NewEvent<'a> {
+    pub(crate) kind: &'static str,
+    pub(crate) project: Option<&'a ProjectName>,
+    pub(crate) namespace: Option<&'a NamespaceName>,
+    pub(crate) deployment: Option<&'a DeploymentId>,
+    pub(crate) detail: &'a [(&'static str, String)],
+}
+
+pub(crate) async fn add(
+    db: impl SqliteExecutor<'_>,
+    now: i64,
+    event: NewEvent<'_>,
+) -> Result<(), sqlx::Error> {
+    let detail: BTreeMap<_, _> = event.detail.iter().map(|(name, value)| (*name, value)).collect();
+    let sql = "INSERT INTO events (sequence, at_ms, kind, project, namespace, deployment, detail) \
+        SELECT COALESCE(MAX(sequence), 0) + 1, $1, $2, $3, $4, $5, $6 FROM events";
+    sqlx::query(sql)
+        .bind(now)
+        .bind(event.kind)
+        .bind(event.project.map(ProjectName::as_str))
+        .bind(event.namespace.map(NamespaceName::as_str))
+        .bind(event.deployment.map(DeploymentId::as_str))
+        .bind(to_json(&detail)?)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+/// Up to `most` events after the sequence `after`, oldest first.
+pub(crate) async fn after(db: &SqlitePool, after: i64, most: i64) -> Result<Vec<view::Event>, sqlx::Error> {
+    let sql = "SELECT * FROM events WHERE sequence > $1 ORDER BY sequence LIMIT $2";
+    let rows = sqlx::query(sql).bind(after).bind(most).fetch_all(db).await?;
+    let read = |row: &sqlx::sqlite::SqliteRow| {
+        Ok(view::Event {
+            sequence: row.try_get("sequence")?,
+            at_ms: row.try_get("at_ms")?,
+            kind: row.try_get("kind")?,
+            project: parsed_opt(row, "project")?,
+            namespace: parsed_opt(row, "namespace")?,
+            deployment: parsed_opt(row, "deployment")?,
+            detail: json(row, "detail")?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Keeps the newest `most`.
+pub(crate) async fn trim(db: &SqlitePool, most: i64) -> Result<u64, sqlx::Error> {
+    let sql = "DELETE FROM events WHERE sequence <= (SELECT MAX(sequence) FROM events) - $1";
+    Ok(sqlx::query(sql).bind(most).execute(db).await?.rows_affected())
+}

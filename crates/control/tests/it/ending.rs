@@ -1,0 +1,72 @@
+//! What has had its time ends, and leaves nothing.
+
+use control::ops::PreviewChange;
+use model::deployment::State;
+
+use crate::world::{World, page, project, server};
+
+#[tokio::test]
+async fn a_preview_expires() {
+    let world = World::new().await;
+    let deployment = world.deploy("api", "main", server("serve")).await;
+    let preview = world.preview("api", "main").await;
+    let change = PreviewChange {
+        ttl_seconds: Some(Some(3_600)),
+        keep: None,
+    };
+    world.control.update_preview(&preview.id, change).await.unwrap();
+    world.clock.advance(3_599_000);
+    world.control.settle().await;
+    assert_eq!(world.visit(&preview.url).await.status, 200);
+    world.clock.advance(2_000);
+    world.control.settle().await;
+    assert!(world.control.deployment(&deployment.id).await.is_err());
+    assert!(world.provider.instances().is_empty());
+    assert!(world.visit(&preview.url).await.body.contains("Gone"));
+    assert!(world.event_kinds().await.contains(&"preview.expired".to_owned()));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn old_deployments_retire_and_the_current_one_never() {
+    let world = World::new().await;
+    let keep = |text: &str| {
+        let mut files = page(text);
+        files.push(("cx.toml".to_owned(), "[preview]\nkeep = 2\n".to_owned()));
+        files
+    };
+    let first = world.deploy("shop", "main", keep("one")).await;
+    let second = world.deploy("shop", "main", keep("two")).await;
+    let preview = world.preview("shop", "main").await;
+    world
+        .control
+        .rollback(&preview.id, Some(&first.id))
+        .await
+        .unwrap();
+    let third = world.deploy("shop", "main", keep("three")).await;
+    assert_eq!(world.deployment(&third.id).await.state, State::Ready);
+    assert_eq!(world.deployment(&second.id).await.state, State::Ready);
+    assert_eq!(world.deployment(&first.id).await.state, State::Retired);
+    assert!(world.visit(&first.url).await.body.contains("Gone"));
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_deleted_project_is_gone_with_all_it_had() {
+    let world = World::new().await;
+    world.deploy("api", "one", server("serve")).await;
+    world.deploy("api", "two", server("serve")).await;
+    world.deploy("shop", "main", page("stays")).await;
+    let gone = world.control.delete_project(&project("api")).await.unwrap();
+    assert_eq!(gone.len(), 2);
+    world.control.settle().await;
+    assert!(world.provider.instances().is_empty());
+    assert_eq!(world.control.projects().await.unwrap().len(), 1);
+    assert_eq!(world.visit("http://shop.localhost:7700").await.body, "stays");
+    // The name is free again.
+    assert_eq!(
+        world.deploy("api", "one", server("serve")).await.state,
+        State::Ready
+    );
+    world.assert_quiet().await;
+}

@@ -1,0 +1,12 @@
+//! Stories over control: a temporary database and store, a provider in memory with real sockets, a clock that is moved by
+//! hand. Every story ends with nothing half-way and nothing left behind.
+
+mod edge;
+mod world;
+
+mod deploying;
+mod ending;
+mod failing;
+mod restarting;
+mod secrets;
+mod sleeping;
