@@ -131,7 +131,11 @@ fn answer(watch: &mut Watch, request: &Request) -> (Answer, Vec<OwnedFd>) {
 fn freeze(watch: &mut Watch) {
     watch.set_frozen(true);
     let deadline = Instant::now() + FREEZE_WAIT;
-    while watch.handles.freezes() && !watch.handles.is_frozen() && Instant::now() < deadline {
+    let still = |watch: &Watch| match watch.handles.freezes() {
+        true => watch.handles.is_frozen(),
+        false => processes::all_stopped(),
+    };
+    while !still(watch) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(1));
     }
 }

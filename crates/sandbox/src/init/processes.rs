@@ -34,6 +34,29 @@ pub(super) fn sum() -> Sum {
     sum
 }
 
+/// Whether every thread of every process has stopped: a stop signal takes effect on each in its own time.
+pub(super) fn all_stopped() -> bool {
+    numbers("/proc").filter(|&pid| pid != 1).all(|pid| {
+        let tasks = format!("/proc/{pid}/task");
+        numbers(&tasks).all(|task| {
+            // One that is gone by now does nothing any more.
+            fs::read_to_string(format!("{tasks}/{task}/stat")).map_or(true, |stat| is_still(&stat))
+        })
+    })
+}
+
+/// Stopped, traced, or dead.
+fn is_still(stat: &str) -> bool {
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| rest.starts_with(['T', 't', 'Z', 'X']))
+}
+
+/// The entries of a directory that are numbers.
+fn numbers(dir: &str) -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
 /// Anonymous and shared memory, in bytes, and threads; mapped files are the page cache's.
 fn parse(status: &str) -> (u64, u32) {
     let field = |name: &str| -> u64 {
@@ -50,6 +73,12 @@ fn parse(status: &str) -> (u64, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stopped_thread_is_told_from_one_that_runs() {
+        assert!(is_still("7 (a) R) T 1 2"));
+        assert!(!is_still("7 (a) T) S 1 2"));
+    }
 
     #[test]
     fn memory_and_threads_of_a_status() {

@@ -106,9 +106,7 @@ fn devices() {
     on_stage(async |stage| {
         let script = "for f in /dev/* /dev/pts/*; do test ! -L $f -a ! -d $f && echo $f; done; head -c4 /dev/zero | wc -c";
         let outcome = stage.run(shell("dev", script)).await;
-        let names = [
-            "full", "null", "ptmx", "random", "tty", "urandom", "zero", "pts/ptmx",
-        ];
+        let names = ["full", "null", "random", "tty", "urandom", "zero", "pts/ptmx"];
         let expected = names
             .map(|name| format!("/dev/{name}"))
             .into_iter()

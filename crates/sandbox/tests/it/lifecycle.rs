@@ -340,9 +340,8 @@ fn children(parent: u32) -> Vec<u32> {
 }
 
 fn kill(pid: u32) {
+    let pid = i32::try_from(pid).unwrap();
     // SAFETY: plain numbers; the process is one that this test started.
-    assert_eq!(
-        unsafe { libc::kill(i32::try_from(pid).unwrap(), libc::SIGKILL) },
-        0
-    );
+    let result = unsafe { libc::kill(pid, libc::SIGKILL) };
+    assert_eq!(result, 0);
 }

@@ -70,11 +70,9 @@ impl Stage {
     }
 
     async fn assert_quiet(&self) {
-        for found in self.host.found().await.unwrap() {
-            let name = found.name().to_owned();
-            drop(found);
-            panic!("the test left the sandbox {name} behind");
-        }
+        let found = self.host.found().await.unwrap();
+        let names: Vec<&str> = found.iter().map(|found| found.name()).collect();
+        assert!(names.is_empty(), "left behind: {names:?}");
         let groups = groups_with(&self.prefix);
         assert!(groups.is_empty(), "left behind: {groups:?}");
     }
