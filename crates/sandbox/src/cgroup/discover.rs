@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+/// What limits need of version 2.
+const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
+/// Where the platform itself is on version 2.
+const LEAF: &str = "cygni-platform";
+
 /// Where groups can be made: one directory per controller (version 1), or one for all (version 2).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Tree {
@@ -118,29 +123,52 @@ fn can_make(base: &Path) -> bool {
         .is_ok()
 }
 
+/// Version 2: beside this process where its group is its own, else at the top, where only root may.
 fn unified(hierarchy: &Hierarchy, tree: &mut Tree) {
-    let own = hierarchy.mount_point.join(&hierarchy.own);
-    // A group cannot hold both processes and groups with controllers: step into a leaf first. The leaf that an
-    // earlier platform stepped into must not become the place of a new leaf.
-    let own = match own.file_name() {
-        Some(leaf) if leaf == "cygni-platform" => own.parent().map_or(own.clone(), Path::to_owned),
-        _ => own,
-    };
-    let leaf = own.join("cygni-platform");
-    let stepped =
-        (leaf.is_dir() || fs::create_dir(&leaf).is_ok()) && fs::write(leaf.join("cgroup.procs"), "0").is_ok();
-    let Some(base) = place(hierarchy).filter(|_| stepped).or_else(|| place(hierarchy)) else {
-        return;
-    };
-    let base = if stepped { own } else { base };
-    let offered = fs::read_to_string(base.join("cgroup.controllers")).unwrap_or_default();
-    for controller in ["memory", "cpu", "pids"] {
-        let known = offered.split_ascii_whitespace().any(|name| name == controller);
-        if known && fs::write(base.join("cgroup.subtree_control"), format!("+{controller}")).is_ok() {
-            tree.controllers.push(controller.to_owned());
+    let top = hierarchy.mount_point.clone();
+    let places = [step_aside(&top.join(&hierarchy.own)), make_at_top(&top)];
+    for base in places.into_iter().flatten().filter(|base| can_make(base)) {
+        let controllers = switch_on(&base);
+        if tree.unified.is_none() || controllers.len() > tree.controllers.len() {
+            tree.unified = Some(base);
+            tree.controllers = controllers;
+        }
+        if tree.controllers.len() == CONTROLLERS.len() {
+            return;
         }
     }
-    tree.unified = Some(base);
+}
+
+/// A group cannot hold both processes and groups with controllers, so this process steps into a leaf of its own.
+/// The leaf that an earlier platform stepped into does not become the place of a new leaf.
+fn step_aside(own: &Path) -> Option<PathBuf> {
+    let base = match own.file_name() {
+        Some(leaf) if leaf == LEAF => own.parent()?,
+        _ => own,
+    };
+    let leaf = base.join(LEAF);
+    if !leaf.is_dir() {
+        fs::create_dir(&leaf).ok()?;
+    }
+    fs::write(leaf.join("cgroup.procs"), "0").ok()?;
+    Some(base.to_owned())
+}
+
+fn make_at_top(top: &Path) -> Option<PathBuf> {
+    switch_on(top);
+    let base = top.join("cygni");
+    (base.is_dir() || fs::create_dir(&base).is_ok()).then_some(base)
+}
+
+/// Lets groups below `base` have controllers; which ones it worked for.
+fn switch_on(base: &Path) -> Vec<String> {
+    let offered = fs::read_to_string(base.join("cgroup.controllers")).unwrap_or_default();
+    let offered: Vec<&str> = offered.split_ascii_whitespace().collect();
+    let subtree = base.join("cgroup.subtree_control");
+    let switched = CONTROLLERS.into_iter().filter(|controller| {
+        offered.contains(controller) && fs::write(&subtree, format!("+{controller}")).is_ok()
+    });
+    switched.map(str::to_owned).collect()
 }
 
 fn parse(mounts: &str, own: &str) -> Vec<Hierarchy> {
@@ -228,6 +256,50 @@ mod tests {
             Path::new("/sys/fs/cgroup/app.scope")
         );
         assert!(parsed[0].controllers.is_empty());
+    }
+
+    /// Plain directories take what a group's files are told, which is enough to see who is asked for what.
+    #[test]
+    fn on_version_two_the_platform_steps_into_a_leaf_and_its_successor_finds_the_same_place() {
+        let top = tempfile::tempdir().unwrap();
+        let own = top.path().join("service");
+        fs::create_dir(&own).unwrap();
+        fs::write(own.join("cgroup.controllers"), "cpuset cpu io memory pids\n").unwrap();
+        for place in ["service", "service/cygni-platform"] {
+            let hierarchy = Hierarchy {
+                controllers: Vec::new(),
+                mount_point: top.path().to_owned(),
+                own: place.into(),
+            };
+            let mut tree = Tree::default();
+            unified(&hierarchy, &mut tree);
+            assert_eq!(tree.unified.as_deref(), Some(own.as_path()));
+            assert!(tree.limits_memory() && tree.limits_cpu() && tree.limits_pids() && tree.freezes());
+        }
+        assert_eq!(
+            fs::read_to_string(own.join("cygni-platform/cgroup.procs")).unwrap(),
+            "0"
+        );
+    }
+
+    #[test]
+    fn where_a_group_is_shared_with_others_root_takes_a_place_at_the_top() {
+        let top = tempfile::tempdir().unwrap();
+        for dir in ["session", "cygni"] {
+            fs::create_dir(top.path().join(dir)).unwrap();
+            fs::write(top.path().join(dir).join("cgroup.controllers"), "cpu memory pids").unwrap();
+        }
+        // A directory cannot be written to: as the kernel refuses to switch controllers on in a group with others.
+        fs::create_dir(top.path().join("session/cgroup.subtree_control")).unwrap();
+        let hierarchy = Hierarchy {
+            controllers: Vec::new(),
+            mount_point: top.path().to_owned(),
+            own: "session".into(),
+        };
+        let mut tree = Tree::default();
+        unified(&hierarchy, &mut tree);
+        assert_eq!(tree.unified, Some(top.path().join("cygni")));
+        assert_eq!(tree.controllers, CONTROLLERS);
     }
 
     #[test]

@@ -14,9 +14,9 @@ mod root;
 mod source;
 mod watch;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, PipeReader, Read as _, Write as _};
-use std::net::{Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixListener;
 
@@ -151,6 +151,8 @@ fn become_inner_root(mapped: bool) -> io::Result<()> {
 /// nobody listens there: everything outside is refused.
 fn network(policy: &Policy) -> Result<Option<Gate>, Failed> {
     sys::netlink::make_everything_local().step("routes")?;
+    // Port 80 is as good as any in a network of one's own.
+    let _ = fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
     match sys::nft::redirect_everything() {
         Err(_) if *policy == Policy::None => return Ok(None),
         other => other.step("nftables")?,
@@ -158,9 +160,15 @@ fn network(policy: &Policy) -> Result<Option<Gate>, Failed> {
     if *policy == Policy::None {
         return Ok(None);
     }
-    let any = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    let tcp = TcpListener::bind(any(sys::nft::TCP_PORT)).step("egress sockets")?;
-    let dns = UdpSocket::bind(any(sys::nft::DNS_PORT)).step("egress sockets")?;
+    // Both families at once; a kernel without IPv6 has only the other one.
+    let any = |port| {
+        [
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+        ]
+    };
+    let tcp = TcpListener::bind(&any(sys::nft::TCP_PORT)[..]).step("egress sockets")?;
+    let dns = UdpSocket::bind(&any(sys::nft::DNS_PORT)[..]).step("egress sockets")?;
     Ok(Some(Gate { tcp, dns }))
 }
 
