@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use http::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use crate::options::EdgeLimits;
@@ -19,11 +19,11 @@ use crate::stalling::Stalling;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
-/// HTTP/1.1 only; HTTP/2 without TLS would be a matter of this function.
-pub(crate) fn protocol(limits: &EdgeLimits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+/// HTTP/1.1 only. The builder of hyper-util that tells HTTP/2 apart waits for the first bytes without a time limit, so
+/// HTTP/2 without TLS needs a limit of its own there.
+pub(crate) fn protocol(limits: &EdgeLimits) -> Builder {
+    let mut builder = Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.request_head_time)
         .max_buf_size(limits.request_head_bytes_max.max(8_192))
@@ -34,12 +34,7 @@ pub(crate) fn protocol(limits: &EdgeLimits) -> Builder<TokioExecutor> {
 }
 
 /// Serves `stream` until either side ends it; at the end of the edge, open requests are finished first.
-pub(crate) async fn converse(
-    server: Arc<Server>,
-    builder: Builder<TokioExecutor>,
-    stream: TcpStream,
-    peer: SocketAddr,
-) {
+pub(crate) async fn converse(server: Arc<Server>, builder: Builder, stream: TcpStream, peer: SocketAddr) {
     // Small answers must not wait for an acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "a connection ended before its first request");
@@ -51,7 +46,7 @@ pub(crate) async fn converse(
         let server = server.clone();
         async move { Ok::<_, Infallible>(server.answer(Peer(peer), request).await) }
     });
-    let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(io, service));
+    let mut connection = std::pin::pin!(builder.serve_connection(io, service).with_upgrades());
     let result = tokio::select! {
         result = connection.as_mut() => result,
         () = stop.cancelled() => {
@@ -60,6 +55,6 @@ pub(crate) async fn converse(
         }
     };
     if let Err(error) = result {
-        tracing::debug!(%peer, error, "a connection ended early");
+        tracing::debug!(%peer, %error, "a connection ended early");
     }
 }
