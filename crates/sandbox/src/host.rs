@@ -119,7 +119,7 @@ impl Host {
         let options = HostOptions { dir, ..options };
         let tree = cgroup::discover().unwrap_or_default();
         let zygote = Client::new(options.zygote.clone());
-        let capabilities = probe(&zygote, &tree, privilege).await?;
+        let capabilities = ask(&zygote, &tree, privilege).await?;
         let ranges = Mutex::new(recorded_ranges(&options.dir));
         let inner = Inner {
             options,
@@ -333,13 +333,13 @@ impl Host {
 }
 
 /// What this machine can enforce, without a host. Starts a zygote for it and ends it.
-pub async fn probe_machine(zygote: PathBuf) -> Result<Capabilities, StartError> {
+pub async fn probe(zygote: PathBuf) -> Result<Capabilities, StartError> {
     let privilege = Privilege::current().ok_or(StartError::Unprivileged)?;
     let tree = cgroup::discover().unwrap_or_default();
-    probe(&Client::new(zygote), &tree, privilege).await
+    ask(&Client::new(zygote), &tree, privilege).await
 }
 
-async fn probe(zygote: &Client, tree: &Tree, privilege: Privilege) -> Result<Capabilities, StartError> {
+async fn ask(zygote: &Client, tree: &Tree, privilege: Privilege) -> Result<Capabilities, StartError> {
     match zygote.ask(&Request::Probe, &[]).await {
         Ok((Answer::Probed(mut entries), _)) => {
             entries.extend(limits::capabilities(tree));

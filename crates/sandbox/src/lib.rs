@@ -34,7 +34,7 @@ pub use capability::{
 pub use control::{Listener, Status, Usage};
 pub use error::{ControlError, FoundError, PrivilegeError, RemoveError, SpawnError, StartError};
 pub use exit::{Ended, Exit};
-pub use host::{Found, Host, HostOptions, probe_machine};
+pub use host::{Found, Host, HostOptions, probe};
 pub use privilege::{Privilege, acquire_privilege};
 pub use running::Sandbox;
 pub use spec::{

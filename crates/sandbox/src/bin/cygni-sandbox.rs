@@ -42,7 +42,7 @@ fn start(arguments: Vec<String>) -> Result<ExitCode, String> {
 }
 
 async fn probe() -> Result<ExitCode, String> {
-    let found = sandbox::probe_machine(PathBuf::from("/proc/self/exe"))
+    let found = sandbox::probe(PathBuf::from("/proc/self/exe"))
         .await
         .map_err(|e| e.to_string())?;
     for entry in &found.entries {

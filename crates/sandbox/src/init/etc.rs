@@ -1,7 +1,7 @@
 //! /etc, written from nothing: who the program is, how it finds names, whom it trusts.
 //!
 //! Guards against the host's accounts, hosts and settings being read inside. Taken from the host: what the dynamic
-//! linker, links under /etc/alternatives and the time zone need, and the certificates.
+//! linker, links under /etc/alternatives and the time zone need, tables of well-known numbers, and the certificates.
 
 use std::ffi::OsString;
 use std::fs;
@@ -33,9 +33,16 @@ impl Host {
             files: Vec::new(),
             links: Vec::new(),
         };
-        host.file("ld.so.cache");
-        host.file("ld.so.conf");
-        host.file("mime.types");
+        for name in [
+            "ld.so.cache",
+            "ld.so.conf",
+            "mime.types",
+            "protocols",
+            "services",
+            "ssl/openssl.cnf",
+        ] {
+            host.file(name);
+        }
         for name in names("/etc/ld.so.conf.d") {
             host.file(Path::new("ld.so.conf.d").join(name));
         }

@@ -70,6 +70,8 @@ fn refused() -> Result<Rules, BackendError> {
     rules.insert(libc::SYS_ioctl, ioctl);
     let personality = rule([(0, SeccompCmpOp::Ne, 0), (0, SeccompCmpOp::Ne, 0xffff_ffff)])?;
     rules.insert(libc::SYS_personality, vec![personality]);
+    // Without root the init has the program's own user id, and could be limited to death by it.
+    rules.insert(libc::SYS_prlimit64, vec![rule([(0, SeccompCmpOp::Ne, 0)])?]);
     Ok(rules)
 }
 

@@ -125,6 +125,12 @@ const ATTEMPTS: &[Attempt] = &[
             [-100, path, i64::from(libc::S_IFBLK | 0o666), 0xfe00, 0, 0],
         )
     }),
+    ("prlimit init", libc::EPERM, || {
+        call(libc::SYS_prlimit64, [1, 0, 0, 0, 0, 0])
+    }),
+    ("x32 getpid", libc::ENOSYS, || {
+        call(0x4000_0000 | libc::SYS_getpid, [0; 6])
+    }),
     ("unknown call", libc::ENOSYS, || call(10_000, [0; 6])),
 ];
 
