@@ -358,7 +358,11 @@ impl<'a> Work<'a> {
             cpu_millis: plan.limits.cpu_millis,
             pids_max: plan.limits.pids_max,
             file_bytes_max: FILE_BYTES_MAX.min(plan.limits.disk_bytes),
-            wall_seconds: Some(u32::try_from(left.as_secs()).unwrap_or(u32::MAX).max(1)),
+            wall_seconds: Some(
+                u32::try_from(left.as_millis().div_ceil(1_000))
+                    .unwrap_or(u32::MAX)
+                    .max(1),
+            ),
         };
         Ok(StepSpec {
             name: format!("{}-{}", request.name, ground.phase.name()),
