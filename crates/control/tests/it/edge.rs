@@ -29,7 +29,8 @@ pub(crate) struct FakeEdge {
     tables: watch::Receiver<Arc<RouteTable>>,
     store: Store,
     provider: FakeProvider,
-    pub(crate) wakes: mpsc::Sender<InstanceId>,
+    /// Held so that control sees the channel open.
+    _wakes: mpsc::Sender<InstanceId>,
     pub(crate) busy: Arc<Mutex<HashMap<InstanceId, Busy>>>,
 }
 
@@ -43,7 +44,7 @@ impl FakeEdge {
             tables: seen.clone(),
             store: store.clone(),
             provider: provider.clone(),
-            wakes,
+            _wakes: wakes,
             busy,
         };
         tokio::spawn(async move {
@@ -64,12 +65,6 @@ impl FakeEdge {
 
     pub(crate) fn route(&self, host: &str) -> Option<Route> {
         self.tables.borrow().routes.get(host).cloned()
-    }
-
-    pub(crate) fn hosts(&self) -> Vec<String> {
-        let mut hosts: Vec<String> = self.tables.borrow().routes.keys().cloned().collect();
-        hosts.sort();
-        hosts
     }
 
     /// Fetches `/` of `host`.

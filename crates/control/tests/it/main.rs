@@ -1,9 +1,12 @@
 //! Stories over control: a temporary database and store, a provider in memory with real sockets, a clock that is moved by
 //! hand. Every story ends with nothing half-way and nothing left behind.
 
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
 mod edge;
 mod world;
 
+mod building;
 mod deploying;
 mod ending;
 mod failing;
