@@ -3,62 +3,27 @@
 //! Guards against things left behind: every sandbox has a directory before anything else of it exists, and `remove`
 //! takes away all that a directory's name can stand for, however far its making had come.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::capability::Capabilities;
 use crate::cgroup::{self, Tree};
-use crate::egress::{Allowances, Policy, Rules};
+use crate::egress::{Policy, Rules};
 use crate::error::{FoundError, RemoveError, SpawnError, StartError};
 use crate::exit::Exit;
 use crate::limits;
+use crate::options::HostOptions;
 use crate::privilege::Privilege;
+use crate::ranges::Ranges;
 use crate::removal;
 use crate::running::Sandbox;
 use crate::spec::{SPEC_BYTES_MAX, Spec, check_name};
 use crate::start::{self, Prepared};
 use crate::state::{self, State};
-use crate::zygote::{Answer, Client, IDS, Request};
-
-/// First user id of the first range; below lie the ids of people, services and other tools' ranges.
-const UID_BASE: u32 = 0x4000_0000;
-/// How many sandboxes with ranges of their own can exist at a time.
-const SLOTS: u32 = 1 << 14;
-
-/// What a host needs to know.
-#[derive(Debug, Clone)]
-pub struct HostOptions {
-    /// Holds one directory per sandbox; made when absent, mode 0700.
-    pub dir: PathBuf,
-    /// The program whose `main` begins with [`crate::run_if_zygote`]; `/proc/self/exe` by default.
-    pub zygote: PathBuf,
-    /// Begins the name of every cgroup: `[a-z0-9-]`, distinct per installation on one machine.
-    pub cgroup_prefix: String,
-    /// The certificates that programs inside trust; the host's own by default.
-    pub ca_bundle: Option<PathBuf>,
-    /// What the operator opens for every sandbox that has a network.
-    pub allow: Allowances,
-    /// Resolvers to ask instead of the host's; empty: the host's.
-    pub upstream: Vec<SocketAddr>,
-}
-
-impl HostOptions {
-    pub fn new(dir: impl Into<PathBuf>) -> HostOptions {
-        HostOptions {
-            dir: dir.into(),
-            zygote: PathBuf::from("/proc/self/exe"),
-            cgroup_prefix: "cygni-".to_owned(),
-            ca_bundle: None,
-            allow: Allowances::default(),
-            upstream: Vec::new(),
-        }
-    }
-}
+use crate::zygote::{Answer, Client, Request};
 
 /// All sandboxes of one directory. Cheap to clone.
 #[derive(Clone)]
@@ -73,8 +38,7 @@ struct Inner {
     tree: Tree,
     boot_id: String,
     zygote: Client,
-    /// First user id of each name's range.
-    ranges: Mutex<BTreeMap<String, u32>>,
+    ranges: Ranges,
 }
 
 /// What lies in a sandbox's directory after a restart.
@@ -120,7 +84,7 @@ impl Host {
         let tree = cgroup::discover().unwrap_or_default();
         let zygote = Client::new(options.zygote.clone());
         let capabilities = ask(&zygote, &tree, privilege).await?;
-        let ranges = Mutex::new(recorded_ranges(&options.dir));
+        let ranges = Ranges::recorded(&options.dir);
         let inner = Inner {
             options,
             privilege,
@@ -295,7 +259,7 @@ impl Host {
         check_name(name)?;
         let dir = self.inner.options.dir.join(name);
         removal::remove(name, &dir, self.inner.tree.groups(&self.cgroup(name))).await?;
-        self.ranges().remove(name);
+        self.inner.ranges.free(name);
         Ok(())
     }
 
@@ -312,23 +276,12 @@ impl Host {
         }
     }
 
-    fn ranges(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u32>> {
-        self.inner.ranges.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reserves a range of user ids that no other sandbox of this directory has.
+    /// Reserves a range of user ids that no other sandbox of this directory has; without root there are none.
     fn range(&self, name: &str) -> Result<Option<u32>, SpawnError> {
-        if self.inner.privilege != Privilege::Root {
-            return Ok(None);
+        match self.inner.privilege {
+            Privilege::Root => self.inner.ranges.reserve(name).map(Some),
+            Privilege::Rootless { .. } => Ok(None),
         }
-        let mut ranges = self.ranges();
-        let first = first_slot(&self.inner.options.dir);
-        let free = (0..SLOTS)
-            .map(|step| UID_BASE + (first + step) % SLOTS * IDS)
-            .find(|base| !ranges.values().any(|taken| taken == base))
-            .ok_or(SpawnError::NoIds(SLOTS as usize))?;
-        ranges.insert(name.to_owned(), free);
-        Ok(Some(free))
     }
 }
 
@@ -351,24 +304,4 @@ async fn ask(zygote: &Client, tree: &Tree, privilege: Privilege) -> Result<Capab
         Ok((other, _)) => Err(StartError::Silent(format!("{other:?}"))),
         Err(error) => Err(StartError::Silent(error.to_string())),
     }
-}
-
-/// Directories of different installations begin at different places, since they do not know of each other.
-fn first_slot(dir: &Path) -> u32 {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    dir.hash(&mut hasher);
-    (hasher.finish() % u64::from(SLOTS)) as u32
-}
-
-fn recorded_ranges(dir: &Path) -> BTreeMap<String, u32> {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return BTreeMap::new();
-    };
-    let states = entries
-        .flatten()
-        .filter_map(|entry| State::read(&entry.path()).ok());
-    states
-        .filter_map(|state| Some((state.name, state.uid_base?)))
-        .collect()
 }

@@ -16,7 +16,9 @@ mod init;
 mod limits;
 mod line;
 pub mod log;
+mod options;
 mod privilege;
+mod ranges;
 mod removal;
 mod running;
 mod seccomp;
@@ -34,7 +36,8 @@ pub use capability::{
 pub use control::{Listener, Status, Usage};
 pub use error::{ControlError, FoundError, PrivilegeError, RemoveError, SpawnError, StartError};
 pub use exit::{Ended, Exit};
-pub use host::{Found, Host, HostOptions, probe};
+pub use host::{Found, Host, probe};
+pub use options::HostOptions;
 pub use privilege::{Privilege, acquire_privilege};
 pub use running::Sandbox;
 pub use spec::{

@@ -8,6 +8,7 @@ mod client;
 mod launch;
 mod probe;
 
+use std::io::ErrorKind;
 use std::os::fd::AsFd as _;
 
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,8 @@ pub fn run_if_zygote() {
     }
     let code = match serve() {
         Ok(()) => 0,
+        // The platform was killed while it was being answered: an end like any other.
+        Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => 0,
         Err(error) => {
             eprintln!("zygote: {error}");
             1

@@ -7,7 +7,7 @@ use sandbox::{Ended, Found, Host, Listener, Sandbox, SpawnError};
 use tokio::io::AsyncReadExt as _;
 
 use crate::Test;
-use crate::platform::Platform;
+use crate::platform::{Platform, kill_when};
 use crate::stage::{detached, groups_with, is_alive, lines, on_stage, options, probe, shell, until};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -20,6 +20,10 @@ pub(crate) const TESTS: &[Test] = &[
     (
         "a_detached_sandbox_outlives_the_platform_and_is_adopted",
         adoption,
+    ),
+    (
+        "a_platform_killed_while_starting_leaves_nothing_unknown",
+        killed_while_starting,
     ),
     ("a_killed_init_takes_everything_with_it", init_killed),
     ("a_killed_zygote_is_replaced", zygote_killed),
@@ -178,6 +182,31 @@ fn adoption() {
         );
         sandbox.kill().await.unwrap();
         assert_eq!(stage.outcome(&sandbox).await.exit.how, Ended::Killed);
+    });
+}
+
+/// At every moment that can be seen from outside. What was begun is either whole and found, or ends by itself.
+fn killed_while_starting() {
+    on_stage(async |stage| {
+        let app = stage.path("sandboxes").join("app");
+        for moment in ["", "control.sock", "state.json", "log-00000000000000000000"] {
+            for lifetime in ["detached", "leashed"] {
+                let place = (stage.dir.path(), stage.prefix.as_str());
+                kill_when(&app.join(moment), place, &[lifetime, "count"]);
+                let pid = match stage.host.found().await.unwrap().as_slice() {
+                    [Found::Running(sandbox)] => Some(sandbox.pid()),
+                    [Found::Ended { .. } | Found::Broken { .. }] => None,
+                    other => panic!("{} found", other.len()),
+                };
+                stage.host.remove("app").await.unwrap();
+                assert!(!app.exists());
+                assert!(!pid.is_some_and(is_alive), "{moment}: {pid:?}");
+                until("the groups are gone", async || {
+                    groups_with(&stage.prefix).is_empty().then_some(())
+                })
+                .await;
+            }
+        }
     });
 }
 

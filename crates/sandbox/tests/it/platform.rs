@@ -38,16 +38,9 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    #[expect(clippy::disallowed_methods, reason = "this program itself")]
+    /// Returns when its sandbox runs.
     pub(crate) fn start(dir: &Path, prefix: &str, arguments: &[&str]) -> Platform {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .arg("platform")
-            .arg(dir)
-            .arg(prefix)
-            .args(arguments)
-            .stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = launch(dir, prefix, arguments);
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
@@ -64,4 +57,32 @@ impl Platform {
         self.child.wait().unwrap();
         self.init
     }
+}
+
+/// Starts a platform and kills it as soon as `path` exists.
+pub(crate) fn kill_when(path: &Path, (dir, prefix): (&Path, &str), arguments: &[&str]) {
+    let mut child = launch(dir, prefix, arguments);
+    let deadline = std::time::Instant::now() + crate::stage::PATIENCE;
+    while !path.exists() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{} never came",
+            path.display()
+        );
+        std::hint::spin_loop();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "this program itself")]
+fn launch(dir: &Path, prefix: &str, arguments: &[&str]) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .arg("platform")
+        .arg(dir)
+        .arg(prefix)
+        .args(arguments)
+        .stdout(Stdio::piped());
+    command.spawn().unwrap()
 }
