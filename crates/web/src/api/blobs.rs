@@ -1,0 +1,96 @@
+//! Blobs: the bytes of a source, sent once per project and named by their digest.
+
+use std::io;
+
+use axum::Json as Answer;
+use axum::body::Body;
+use axum::extract::State;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::BodyExt as _;
+use model::limits::FILE_BYTES_MAX;
+use model::{Digest, ProjectName};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::extract::{Json, Path};
+use crate::problem::Problem;
+use crate::service::Web;
+
+/// Pieces of an upload that wait to be written.
+const PIECES: usize = 8;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Question {
+    digests: Vec<Digest>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Missing {
+    missing: Vec<Digest>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Stored {
+    digest: Digest,
+    size_bytes: u64,
+}
+
+/// Which of these must be sent; answered from what this project has sent before, and from nothing else.
+pub(crate) async fn missing(
+    State(web): State<Web>,
+    Path(project): Path<ProjectName>,
+    Json(question): Json<Question>,
+) -> Result<Answer<Missing>, Problem> {
+    Ok(Answer(Missing {
+        missing: web.control.missing_blobs(&project, &question.digests).await?,
+    }))
+}
+
+pub(crate) async fn put(
+    State(web): State<Web>,
+    Path((project, digest)): Path<(ProjectName, Digest)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Answer<Stored>), Problem> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > FILE_BYTES_MAX) {
+        return Err(
+            Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE).hint("A file may have 2 GiB at the most.")
+        );
+    }
+    let _place = web
+        .shared
+        .uploads
+        .acquire()
+        .await
+        .map_err(|_| Problem::of_status(StatusCode::SERVICE_UNAVAILABLE))?;
+    let (sender, receiver) = mpsc::channel(PIECES);
+    let (stored, ()) = tokio::join!(
+        web.control.put_blob(&project, digest, receiver),
+        forward(body, sender)
+    );
+    Ok((
+        StatusCode::CREATED,
+        Answer(Stored {
+            digest,
+            size_bytes: stored?,
+        }),
+    ))
+}
+
+/// Hands the body on piece by piece, until it ends or nobody takes more.
+async fn forward(mut body: Body, sender: mpsc::Sender<io::Result<Bytes>>) {
+    while let Some(frame) = body.frame().await {
+        let piece = match frame {
+            Ok(frame) => frame.into_data().map(Ok).unwrap_or_else(|_| Ok(Bytes::new())),
+            Err(error) => Err(io::Error::other(error)),
+        };
+        if sender.send(piece).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What a deployment is made of: digests of blobs that were sent before, or the files themselves.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use control::ops::{DeployRequest, InlineFile};
+use control::view;
+use data_encoding::BASE64;
+use model::preview::Origin;
+use model::{EnvironmentName, NamespaceName, ProjectName, Tree};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::previews::seconds;
+use crate::problem::Problem;
+use crate::service::Web;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewDeployment {
+    project: ProjectName,
+    #[serde(default = "NamespaceName::main")]
+    namespace: NamespaceName,
+    #[serde(default)]
+    environment: EnvironmentName,
+    /// `"7d"`.
+    #[serde(default)]
+    ttl: Option<String>,
+    #[serde(default)]
+    variables: BTreeMap<String, String>,
+    /// Pass by all caches.
+    #[serde(default)]
+    rebuild: bool,
+    #[serde(default)]
+    origin: Option<Origin>,
+    #[serde(default)]
+    tree: Option<Tree>,
+    #[serde(default)]
+    files: Option<BTreeMap<String, File>>,
+    /// How long the upload took, as measured by whoever sent it.
+    #[serde(default)]
+    uploaded: Option<Uploaded>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Uploaded {
+    started_at_ms: i64,
+    millis: u64,
+}
+
+/// A file sent inline: its text, or an object that says more.
+#[derive(Debug, PartialEq, Eq)]
+struct File {
+    content: String,
+    encoding: Encoding,
+    executable: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileObject {
+    content: String,
+    #[serde(default)]
+    encoding: Encoding,
+    #[serde(default)]
+    executable: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+enum Encoding {
+    #[default]
+    #[serde(rename = "utf-8")]
+    Utf8,
+    #[serde(rename = "base64")]
+    Base64,
+}
+
+impl NewDeployment {
+    /// Stores inline files; gives the request for the operation.
+    pub(super) async fn into_request(self, web: &Web) -> Result<DeployRequest, Problem> {
+        let ttl_seconds = self.ttl.as_deref().map(seconds).transpose()?;
+        let inline = self.files.is_some();
+        let tree = match (self.tree, self.files) {
+            (Some(tree), None) => tree,
+            (None, Some(files)) => web.control.put_inline(&self.project, decode(files)?).await?,
+            (Some(_), Some(_)) => return Err(source("both `tree` and `files` are given")),
+            (None, None) => return Err(source("neither `tree` nor `files` is given")),
+        };
+        let unnamed = if inline {
+            Origin::Files
+        } else {
+            Origin::Directory { path: String::new() }
+        };
+        Ok(DeployRequest {
+            project: self.project,
+            namespace: self.namespace,
+            environment: self.environment,
+            tree,
+            origin: self.origin.unwrap_or(unnamed),
+            ttl_seconds,
+            variables: self.variables,
+            rebuild: self.rebuild,
+            uploaded: self.uploaded.map(|uploaded| view::Phase {
+                name: "upload".to_owned(),
+                started_at_ms: uploaded.started_at_ms,
+                millis: Some(uploaded.millis),
+            }),
+        })
+    }
+}
+
+fn source(detail: &str) -> Problem {
+    Problem::invalid("invalid_source", detail)
+        .hint("Send `files` with the contents, or `tree` with digests of sent blobs.")
+}
+
+fn decode(files: BTreeMap<String, File>) -> Result<Vec<InlineFile>, Problem> {
+    let decode = |(path, file): (String, File)| {
+        let bytes = match file.encoding {
+            Encoding::Utf8 => file.content.into_bytes(),
+            Encoding::Base64 => BASE64.decode(file.content.as_bytes()).map_err(|error| {
+                Problem::invalid(
+                    "invalid_base64",
+                    format!("the content of `{path}` is not base64: {error}"),
+                )
+                .hint("Use the standard alphabet with padding, and no line breaks.")
+            })?,
+        };
+        Ok(InlineFile {
+            path,
+            bytes,
+            executable: file.executable,
+        })
+    };
+    files.into_iter().map(decode).collect()
+}
+
+impl<'de> Deserialize<'de> for File {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FileVisitor)
+    }
+}
+
+struct FileVisitor;
+
+impl<'de> Visitor<'de> for FileVisitor {
+    type Value = File;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the text of the file, or an object with `content`, `encoding` and `executable`")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<File, E> {
+        self.visit_string(text.to_owned())
+    }
+
+    fn visit_string<E: serde::de::Error>(self, content: String) -> Result<File, E> {
+        Ok(File {
+            content,
+            encoding: Encoding::Utf8,
+            executable: false,
+        })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<File, A::Error> {
+        let object = FileObject::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(File {
+            content: object.content,
+            encoding: object.encoding,
+            executable: object.executable,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_come_as_text_or_with_more_said() {
+        let json = r#"{"a": "x", "b": {"content": "AAE=", "encoding": "base64", "executable": true}}"#;
+        let files = decode(serde_json::from_str(json).unwrap()).unwrap();
+        assert_eq!(
+            (files[0].bytes.as_slice(), files[0].executable),
+            (b"x".as_slice(), false)
+        );
+        assert_eq!(
+            (files[1].bytes.as_slice(), files[1].executable),
+            ([0, 1].as_slice(), true)
+        );
+    }
+
+    #[test]
+    fn wrong_files_are_named() {
+        let text = |json: &str| {
+            serde_json::from_str::<BTreeMap<String, File>>(json)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(
+            text(r#"{"a": 1}"#).contains("the text of the file, or an object"),
+            "{}",
+            text(r#"{"a": 1}"#)
+        );
+        assert!(text(r#"{"a": {"contents": ""}}"#).contains("unknown field `contents`"));
+        let broken = serde_json::from_str(r#"{"logo.png": {"content": "?", "encoding": "base64"}}"#).unwrap();
+        assert!(
+            decode(broken)
+                .err()
+                .unwrap()
+                .detail
+                .contains("`logo.png` is not base64")
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! Previews.
+
+use axum::Json as Answer;
+use axum::extract::State;
+use control::ops::PreviewChange;
+use control::view;
+use model::{DeploymentId, NamespaceName, PreviewId, ProjectName};
+use serde::{Deserialize, Deserializer};
+
+use crate::extract::{Json, Path};
+use crate::problem::Problem;
+use crate::service::Web;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Change {
+    /// `"7d"`; `null`: it lives for ever.
+    #[serde(deserialize_with = "given")]
+    ttl: Option<Option<String>>,
+    keep: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rollback {
+    /// The one before the current, when absent.
+    #[serde(default)]
+    to: Option<DeploymentId>,
+}
+
+pub(crate) async fn list(State(web): State<Web>) -> Result<Answer<Vec<view::Preview>>, Problem> {
+    Ok(Answer(web.control.previews().await?))
+}
+
+pub(crate) async fn get(
+    State(web): State<Web>,
+    Path(id): Path<PreviewId>,
+) -> Result<Answer<view::Preview>, Problem> {
+    Ok(Answer(web.control.preview(&id).await?))
+}
+
+pub(crate) async fn find(
+    State(web): State<Web>,
+    Path((namespace, project)): Path<(NamespaceName, ProjectName)>,
+) -> Result<Answer<view::Preview>, Problem> {
+    Ok(Answer(web.control.find_preview(&project, &namespace).await?))
+}
+
+pub(crate) async fn update(
+    State(web): State<Web>,
+    Path(id): Path<PreviewId>,
+    Json(change): Json<Change>,
+) -> Result<Answer<view::Preview>, Problem> {
+    let ttl_seconds = match change.ttl {
+        None => None,
+        Some(None) => Some(None),
+        Some(Some(text)) => Some(Some(seconds(&text)?)),
+    };
+    let change = PreviewChange {
+        ttl_seconds,
+        keep: change.keep,
+    };
+    Ok(Answer(web.control.update_preview(&id, change).await?))
+}
+
+pub(crate) async fn delete(
+    State(web): State<Web>,
+    Path(id): Path<PreviewId>,
+) -> Result<Answer<view::Preview>, Problem> {
+    Ok(Answer(web.control.delete_preview(&id).await?))
+}
+
+/// Newest first.
+pub(crate) async fn deployments(
+    State(web): State<Web>,
+    Path(id): Path<PreviewId>,
+) -> Result<Answer<Vec<view::Deployment>>, Problem> {
+    Ok(Answer(web.control.deployments(&id).await?))
+}
+
+pub(crate) async fn rollback(
+    State(web): State<Web>,
+    Path(id): Path<PreviewId>,
+    Json(rollback): Json<Rollback>,
+) -> Result<Answer<view::Deployment>, Problem> {
+    Ok(Answer(web.control.rollback(&id, rollback.to.as_ref()).await?))
+}
+
+/// A time to live as people write it.
+pub(super) fn seconds(text: &str) -> Result<u64, Problem> {
+    let invalid = |error: model::units::ParseUnitError| Problem::invalid("invalid_ttl", error.to_string());
+    let seconds = model::units::parse_seconds(text).map_err(invalid)?;
+    if seconds == 0 {
+        return Err(
+            Problem::invalid("invalid_ttl", format!("a preview cannot live for `{text}`"))
+                .hint("Give a longer time, or delete the preview."),
+        );
+    }
+    Ok(seconds)
+}
+
+/// Tells `null` from absent.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Some)
+}

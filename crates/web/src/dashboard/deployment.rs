@@ -1,0 +1,96 @@
+//! One deployment: how far it is, and its logs as they are written.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use control::view;
+use maud::{Markup, html};
+use model::DeploymentId;
+
+use super::layout::Page;
+use super::parts::{button, failure, phases, pill, time};
+use super::preview::plan_section;
+use super::visitor::Visitor;
+use super::words;
+use crate::extract::Path;
+use crate::problem::Problem;
+use crate::service::Web;
+
+pub(super) async fn page(
+    State(web): State<Web>,
+    visitor: Visitor,
+    Path(id): Path<DeploymentId>,
+) -> Result<Response, Problem> {
+    let deployment = web.control.deployment(&id).await?;
+    let preview = web
+        .control
+        .find_preview(&deployment.project, &deployment.namespace)
+        .await
+        .ok();
+    let token = visitor.form_token.as_str();
+    let content = html! {
+        div #head data-live { (head(&deployment, preview.as_ref(), token)) }
+        div #phases data-live { (phases(&deployment)) }
+        div #failure data-live { @if let Some(failed) = &deployment.failure { (failure(failed)) } }
+        (log(&deployment, "build", "Build log"))
+        (log(&deployment, "runtime", "Runtime log"))
+        div #plan data-live { @if let Some(plan) = &deployment.plan { (plan_section(plan)) } }
+    };
+    let title = format!("{} {}", deployment.project, deployment.id);
+    let events = Some(format!("/api/v1/events?deployment={id}"));
+    Ok(Page {
+        title: &title,
+        events,
+        form_token: Some(token),
+        content,
+    }
+    .into_response())
+}
+
+fn head(deployment: &view::Deployment, preview: Option<&view::Preview>, token: &str) -> Markup {
+    html! {
+        p.crumbs {
+            a href="/" { "Previews" } " / "
+            @if let Some(preview) = preview {
+                a href={ "/previews/" (preview.id) } { (deployment.project) " · " (deployment.namespace) }
+            } @else { (deployment.project) " · " (deployment.namespace) }
+        }
+        div.head {
+            div {
+                h1 { code { (deployment.id) } }
+                p { a.url href=(deployment.url) { (words::bare(&deployment.url)) } }
+            }
+            (pill(words::state(deployment.state)))
+        }
+        p.facts {
+            span { (deployment.environment) }
+            span { "begun " (time(deployment.created_at_ms)) }
+            @if deployment.current { span.mark { "current" } }
+            @for instance in &deployment.instances {
+                span { (instance.service) @if instance.asleep { " asleep" } @else { " running" } }
+            }
+        }
+        div.actions {
+            a.button.primary href=(deployment.url) { "Open" }
+            @if deployment.state.is_unfinished() {
+                (button("Cancel", &format!("/deployments/{}/cancel", deployment.id), "", &[("form", token)]))
+            } @else {
+                (button("Redeploy", &format!("/deployments/{}/redeploy", deployment.id), "", &[("form", token)]))
+            }
+        }
+    }
+}
+
+/// A log that the script fills as it is written.
+fn log(deployment: &view::Deployment, kind: &str, title: &str) -> Markup {
+    let address = format!(
+        "/api/v1/deployments/{}/logs?kind={kind}&follow=true",
+        deployment.id
+    );
+    html! {
+        section.log {
+            h2 { (title) span.log-state data-log-state {} }
+            ol tabindex="0" aria-label=(title) data-log=(address) {}
+            noscript { p { "Logs need the script of this page; " code { "cx logs " (deployment.id) } " shows them too." } }
+        }
+    }
+}
