@@ -72,8 +72,8 @@ pub(super) fn scope(
 
 /// Takes the mark "opaque" from directories of an upper layer that was written over only a part of a source.
 ///
-/// Overlay marks every directory that it makes where there was none, as an optimisation. Over the whole source there may
-/// be one, and the mark would hide it. Directories of `node_modules` keep it: what install wrote is all there is.
+/// Some kernels mark every directory that overlay makes where there was none, as an optimisation. Over the whole source
+/// there may be one, and the mark would hide it. Directories of `node_modules` keep it: what install wrote is all there is.
 pub(super) fn unhide(upper: &Path, installed_over: &Tree) -> io::Result<()> {
     let mut waiting = vec![String::new()];
     while let Some(below) = waiting.pop() {
@@ -140,4 +140,43 @@ fn reaches_far(path: &str, source: &dyn SourceFiles) -> bool {
 
 fn in_node_modules(path: &str) -> bool {
     path.starts_with("node_modules/") || path.contains("/node_modules/")
+}
+
+#[cfg(test)]
+mod tests {
+    use model::tree::Node;
+    use model::{Digest, TreePath};
+
+    use super::*;
+
+    #[test]
+    fn marks_stay_only_where_something_was_replaced() {
+        let upper = tempfile::tempdir().unwrap();
+        let opaque = |path: &str| {
+            let mut value = [0; 4];
+            let size = rustix::fs::lgetxattr(upper.path().join(path), "user.overlay.opaque", &mut value);
+            size == Ok(1) && value[0] == b'y'
+        };
+        for path in ["lib/inner", "node_modules", "packages/a/made", "replaced"] {
+            let dir = upper.path().join(path);
+            fs::create_dir_all(&dir).unwrap();
+            rustix::fs::lsetxattr(&dir, "user.overlay.opaque", b"y", XattrFlags::empty()).unwrap();
+        }
+        let entry = |path: &str| Entry {
+            path: TreePath::new(path).unwrap(),
+            node: Node::File {
+                digest: Digest::of(b""),
+                size_bytes: 0,
+                executable: false,
+            },
+        };
+        let over = Tree::new(vec![
+            entry("packages/a/package.json"),
+            entry("replaced/package.json"),
+        ])
+        .unwrap();
+        unhide(upper.path(), &over).unwrap();
+        assert!(!opaque("lib/inner") && !opaque("packages/a/made"));
+        assert!(opaque("node_modules") && opaque("replaced"));
+    }
 }

@@ -5,11 +5,13 @@
 //! built twice, and two equal builds at one time are one. Nothing here knows how isolation works: that is behind
 //! [`Runner`].
 
+mod artifact;
 mod builder;
 mod dependencies;
 mod disk;
 mod environment;
 mod flight;
+mod install;
 mod key;
 mod layers;
 mod location;
@@ -17,6 +19,7 @@ mod output;
 mod request;
 mod runner;
 mod sandbox_runner;
+mod scratch;
 mod step;
 mod work;
 

@@ -15,7 +15,7 @@ use model::trust::Trust;
 use model::{Digest, Failure, Tree};
 use sandbox::Limits;
 use sandbox::log::Level;
-use store::{Staging, Store};
+use store::Staging;
 use tokio_util::sync::CancellationToken;
 
 use super::builder::Inner;
@@ -23,9 +23,9 @@ use super::environment::{Phase, Surroundings, directory, toolchain_target};
 use super::key::Place;
 use super::request::{BuildError, BuildRequest, Observer};
 use super::runner::{StepSpec, ToolchainMount};
+use super::scratch::Scratch;
 use super::step::{Outcome, Unsuccessful, Watch};
-use super::{dependencies, disk, layers};
-use crate::source::StoredSource;
+use super::{disk, layers};
 use crate::toolchain::Resolved;
 
 /// Bytes of a project's package cache at the most; a larger one is emptied.
@@ -94,17 +94,6 @@ impl<'a> Work<'a> {
         };
         work.provide_toolchains().await?;
         Ok(work)
-    }
-
-    /// The layer of dependencies, from an earlier install where there is one. `None` where nothing is installed.
-    pub(super) async fn install(&self) -> Result<Option<Layer>, BuildError> {
-        let Some(step) = &self.request.plan.install else {
-            return Ok(None);
-        };
-        self.observer.phase_started(Phase::Install.name());
-        let layer = self.find_or_install(step).await;
-        self.observer.phase_ended(Phase::Install.name());
-        layer.map(Some)
     }
 
     /// Runs the build step over the source and `dependencies`. What it wrote is in the directory given back.
@@ -177,95 +166,6 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    async fn find_or_install(&self, step: &Step) -> Result<Layer, BuildError> {
-        let (store, plan, tree) = (
-            self.inner.store.clone(),
-            self.request.plan.clone(),
-            self.tree.clone(),
-        );
-        let (digest, read) = (self.request.tree, step.clone());
-        let (over, path, part) = blocking(move || {
-            let source = StoredSource::new(store.clone(), tree.clone());
-            let Some(part) = dependencies::scope(&plan, &read, &tree, &source)? else {
-                return Ok((digest, None, None));
-            };
-            let failed = |why: &dyn std::fmt::Display| Failure::new(Code::PlatformError, why.to_string());
-            let over = store.put_tree(&part).map_err(|error| failed(&error))?;
-            let path = store.materialise(&over).map_err(|error| failed(&error))?;
-            Ok((over, Some(path), Some(part)))
-        })
-        .await?;
-        let key = |trust| {
-            self.inner
-                .place
-                .install(self.request, over, self.toolchains, trust)
-        };
-        let own = key(self.request.trust);
-        let turn = self
-            .inner
-            .flights
-            .enter(own, self.cancel)
-            .await
-            .ok_or(BuildError::Cancelled)?;
-        if let Some(layer) = self.find_layer(self.readable().map(key).collect()).await? {
-            let text = format!(
-                "Using the dependencies of an earlier install (layer {})",
-                &layer.0.hex()[..12]
-            );
-            self.say(Level::Info, &text);
-            return Ok(layer);
-        }
-        let lower = path.unwrap_or_else(|| self.source.clone());
-        let staging = self.run_install(step, lower).await?;
-        let staging = blocking(move || {
-            if let Some(part) = part {
-                dependencies::unhide(staging.path(), &part).map_err(|error| {
-                    Failure::new(
-                        Code::PlatformError,
-                        format!("a layer could not be completed: {error}"),
-                    )
-                })?;
-            }
-            Ok(staging)
-        })
-        .await?;
-        let layer = self.commit(staging, own).await?;
-        drop(turn);
-        Ok(layer)
-    }
-
-    async fn run_install(&self, step: &Step, lower: PathBuf) -> Result<Staging, BuildError> {
-        let ceiling = self.request.trust.network_ceiling().install;
-        let egress = self.request.plan.network.install.within(&ceiling);
-        let first = self
-            .run_over(
-                Phase::Install,
-                &step.command,
-                (vec![lower.clone()], egress.clone()),
-            )
-            .await?;
-        let failed = match first {
-            Ok(staging) => return Ok(staging),
-            Err(failed) => failed,
-        };
-        let Some(fallback) = step
-            .fallback
-            .as_ref()
-            .filter(|_| worth_another_try(&step.command, &failed))
-        else {
-            return Err(failed.failure.into());
-        };
-        let text = format!(
-            "`{}` failed; trying `{fallback}`. Commit an up-to-date lock to avoid this",
-            step.command
-        );
-        self.say(Level::Warn, &text);
-        let second = self
-            .run_over(Phase::Install, fallback, (vec![lower], egress))
-            .await?;
-        second.map_err(|failed| failed.failure.into())
-    }
-
     async fn run_build(&self, step: &Step, dependencies: Option<&Layer>) -> Result<Staging, BuildError> {
         let lowers = self.lowers(dependencies);
         let egress = self
@@ -290,7 +190,7 @@ impl<'a> Work<'a> {
     }
 
     /// Runs one command with a fresh upper directory, which is given back when the command succeeds.
-    async fn run_over(
+    pub(super) async fn run_over(
         &self,
         phase: Phase,
         command: &str,
@@ -404,78 +304,6 @@ impl<'a> Work<'a> {
             store.scratch(&name).map_err(failed)
         });
         Ok(made.await?)
-    }
-}
-
-/// `npm ci` insists on a lock that fits package.json. Anything else that fails would fail again.
-fn worth_another_try(command: &str, failed: &Unsuccessful) -> bool {
-    let out_of_step = [
-        "EUSAGE",
-        "are in sync",
-        "can only install with an existing package-lock",
-    ];
-    !command.starts_with("npm ci")
-        || failed
-            .lines
-            .iter()
-            .any(|line| out_of_step.iter().any(|sign| line.contains(sign)))
-}
-
-/// The writable directories of a build.
-struct Scratch {
-    store: Store,
-    name: String,
-    path: PathBuf,
-}
-
-impl Scratch {
-    fn make(store: &Store, name: String) -> Result<Self, Failure> {
-        let failed = |error: store::ScratchError| Failure::new(Code::PlatformError, error.to_string());
-        store.remove_scratch(&name).map_err(failed)?;
-        let path = store.scratch(&name).map_err(failed)?;
-        Ok(Self {
-            store: store.clone(),
-            name,
-            path,
-        })
-    }
-
-    /// A directory that stays from step to step.
-    fn kept(&self, name: &str) -> Result<PathBuf, Failure> {
-        let path = self.path.join(name);
-        match std::fs::create_dir(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(unmade(&path, &error)),
-            _ => Ok(path),
-        }
-    }
-
-    /// An empty directory, whatever the step before left.
-    fn fresh(&self, prefix: &str) -> Result<PathBuf, Failure> {
-        let made = tempfile::Builder::new()
-            .prefix(prefix)
-            .permissions(mode_0755())
-            .tempdir_in(&self.path);
-        made.map(tempfile::TempDir::keep)
-            .map_err(|error| unmade(&self.path, &error))
-    }
-}
-
-fn mode_0755() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o755)
-}
-
-fn unmade(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(
-        Code::PlatformError,
-        format!("{} could not be made: {error}", path.display()),
-    )
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = self.store.remove_scratch(&self.name) {
-            tracing::warn!(name = self.name, %error, "what a build wrote stays until its name is used again");
-        }
     }
 }
 

@@ -9,6 +9,7 @@ mod javascript;
 mod limits;
 mod manager;
 mod manifest;
+mod node;
 mod output;
 mod rules;
 mod serve;

@@ -10,6 +10,9 @@ use model::plan::{Plan, Serve};
 use super::detect;
 use crate::source::SourceFiles;
 
+/// Paths and texts.
+type Texts<'a> = &'a [(&'a str, &'a str)];
+
 /// A source in memory.
 struct Files {
     paths: Vec<String>,
@@ -474,7 +477,7 @@ fn versions_are_asked_for() {
 #[test]
 fn what_cannot_be_served_says_what_to_do() {
     let yarn = package(r#""build": "vite build""#, r#""vite": "7""#);
-    let table: [(&[(&str, &str)], Code, &str); 9] = [
+    let table: [(Texts, Code, &str); 9] = [
         (&[], Code::EmptySource, "the source holds no files"),
         (
             &[("README.md", "")],

@@ -5,6 +5,7 @@
 //! unpacked. Which one is taken depends on what is there, so the exact version and the layer are part of every key.
 //! Nothing here knows plans or frameworks.
 
+mod choice;
 mod copy;
 mod index;
 mod machine;

@@ -105,7 +105,8 @@ fn what_an_install_can_read_names_its_layer() {
         "package.json",
         r#"{"scripts": {"start": "node a", "postinstall": "node b"}}"#,
     );
-    let table: [(&[(&str, &str)], &[(&str, &str)], usize); 4] = [
+    type Texts<'a> = &'a [(&'a str, &'a str)];
+    let table: [(Texts, Texts, usize); 4] = [
         (&[MANIFEST, LOCK], &[MANIFEST, LOCK, ("src/new.js", "")], 1),
         (
             &[MANIFEST, LOCK, (".npmrc", "a=1")],
