@@ -32,6 +32,8 @@ pub(crate) fn redirect_everything() -> io::Result<()> {
     let socket = open(Some(netlink::NETFILTER))?;
     let rules = [
         [l4_protocol(17), destination_port(53), redirect(DNS_PORT)].concat(),
+        // An answer that did not fit is asked for again over TCP; our copier knows port 53.
+        [l4_protocol(6), destination_port(53), redirect(TCP_PORT)].concat(),
         [network_protocol(2), destination_v4_loopback(), accept()].concat(),
         [network_protocol(10), destination_v6_loopback(), accept()].concat(),
         [l4_protocol(6), redirect(TCP_PORT)].concat(),
