@@ -23,7 +23,7 @@ use super::environment::{Phase, Surroundings, directory, toolchain_target};
 use super::key::Place;
 use super::request::{BuildError, BuildRequest, Observer};
 use super::runner::{StepSpec, ToolchainMount};
-use super::scratch::Scratch;
+use super::scratch::{BUILD_PREFIX, CACHE_PREFIX, Scratch};
 use super::step::{Outcome, Unsuccessful, Watch};
 use super::{disk, layers};
 use crate::toolchain::Resolved;
@@ -71,7 +71,7 @@ impl<'a> Work<'a> {
         let (store, digest, name) = (
             inner.store.clone(),
             request.tree,
-            format!("build-{}", request.name),
+            format!("{BUILD_PREFIX}{}", request.name),
         );
         let (tree, source, scratch) = blocking(move || {
             let missing = |why: &dyn std::fmt::Display| Failure::new(Code::SourceMissing, why.to_string());
@@ -290,7 +290,7 @@ impl<'a> Work<'a> {
         }
         let store = self.inner.store.clone();
         let name = format!(
-            "cache-{}-{}",
+            "{CACHE_PREFIX}{}-{}",
             self.request.project.as_str(),
             self.request.trust.as_str()
         );

@@ -2,12 +2,12 @@
 //!
 //! Guards against running what was found: the version is read from the header that every distribution of Node carries
 //! (`include/node/node_version.h`), from npm's package.json, or from the name of the directory; an installation that
-//! says nothing is left out. It does *not* follow shims: a program that is a script is none.
+//! says nothing is left out, and so is one that the system's loader cannot start. It does *not* follow shims.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::elf;
 use super::version::Version;
 
 /// Where version managers keep installations, below a home directory. `*` is one directory of any name.
@@ -80,7 +80,7 @@ fn expand(place: &Path) -> Vec<PathBuf> {
 }
 
 fn look(prefix: PathBuf) -> Installation {
-    let node = is_program(&prefix.join("bin/node"))
+    let node = elf::runs_here(&prefix.join("bin/node"))
         .then(|| node_version(&prefix))
         .flatten();
     let npm = fs::read(prefix.join("lib/node_modules/npm/package.json")).ok();
@@ -119,15 +119,6 @@ fn node_version(prefix: &Path) -> Option<Version> {
         .next()
 }
 
-/// Whether it is a program of this machine's kind, and neither a script nor absent.
-fn is_program(path: &Path) -> bool {
-    let mut start = [0; 4];
-    File::open(path)
-        .and_then(|mut file| file.read_exact(&mut start))
-        .is_ok()
-        && start == *b"\x7fELF"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,11 +128,17 @@ mod tests {
         fs::write(dir.join(path), text).unwrap();
     }
 
+    /// Some program of the system, in the place of Node: it is not run.
+    fn program(dir: &Path, path: &str) {
+        write(dir, path, "");
+        fs::copy("/bin/sh", dir.join(path)).unwrap();
+    }
+
     #[test]
     fn installations_of_version_managers_are_found() {
         let home = tempfile::tempdir().unwrap();
         let nvm = ".nvm/versions/node/v18.20.8";
-        write(home.path(), &format!("{nvm}/bin/node"), "\x7fELF…");
+        program(home.path(), &format!("{nvm}/bin/node"));
         write(
             home.path(),
             &format!("{nvm}/lib/node_modules/npm/package.json"),
@@ -154,7 +151,7 @@ mod tests {
         );
         let header = "#define NODE_MAJOR_VERSION 24\n#define NODE_MINOR_VERSION 1\n\
                       #define NODE_PATCH_VERSION 2\n#define NODE_VERSION_IS_RELEASE 1\n";
-        write(home.path(), "own/bin/node", "\x7fELF…");
+        program(home.path(), "own/bin/node");
         write(home.path(), "own/include/node/node_version.h", header);
         let mut places = places(
             Some(home.path()),

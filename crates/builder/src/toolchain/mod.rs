@@ -7,6 +7,7 @@
 
 mod choice;
 mod copy;
+mod elf;
 mod index;
 mod machine;
 mod registry;

@@ -8,6 +8,10 @@ use crate::world::{World, files, server};
 use crate::{Test, wait_for};
 
 pub(crate) const TESTS: &[Test] = &[
+    (
+        "a_start_removes_what_builds_left",
+        a_start_removes_what_builds_left,
+    ),
     ("static_files_run_nothing", static_files_run_nothing),
     (
         "a_server_has_its_dependencies_as_a_layer",
@@ -299,4 +303,21 @@ fn the_environment_is_the_same_everywhere() {
     assert_eq!(steps[1].directory, "/app");
     assert_eq!(steps[1].secrets, ["s3cret"]);
     assert_eq!(steps[1].egress, model::network::Egress::None);
+}
+
+fn a_start_removes_what_builds_left() {
+    let world = World::new();
+    let request = world.request("b", &[MANIFEST, LOCK]);
+    wait_for(world.build(&request)).unwrap();
+    let cache = format!("cache-{}-member", request.project);
+    let left = world.store.scratch("build-gone").unwrap();
+    std::fs::write(left.join("x"), "").unwrap();
+    world.builder.remove_leftovers().unwrap();
+    let names = world.store.scratches().unwrap();
+    assert!(
+        names.contains(&cache) && !names.contains(&"build-gone".to_owned()),
+        "{names:?}"
+    );
+    world.builder.forget(&request.project).unwrap();
+    assert!(!world.store.scratches().unwrap().contains(&cache));
 }
