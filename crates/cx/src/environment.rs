@@ -31,6 +31,8 @@ pub(crate) struct Environment {
     pub(crate) registry: Option<String>,
     /// `HTTPS_PROXY` or `https_proxy`.
     pub(crate) proxy: Option<String>,
+    /// `SSL_CERT_FILE`: the certificates that programs in sandboxes trust too.
+    pub(crate) ca_bundle: Option<PathBuf>,
     /// `CX_LOG`: which records the server writes, in the notation of `tracing`.
     pub(crate) log: Option<String>,
 }
@@ -57,7 +59,22 @@ impl Environment {
             desktop: var("DISPLAY").is_some() || var("WAYLAND_DISPLAY").is_some(),
             registry: var("npm_config_registry").or_else(|| var("NPM_CONFIG_REGISTRY")),
             proxy: var("HTTPS_PROXY").or_else(|| var("https_proxy")),
+            ca_bundle: path("SSL_CERT_FILE"),
             log: var("CX_LOG"),
+        }
+    }
+
+    /// The same, for a server whose addresses and data directory the command line names.
+    pub(crate) fn with_server(&self, listen: Vec<SocketAddr>, data: Option<PathBuf>) -> Self {
+        let listen = if listen.is_empty() {
+            self.listen.clone()
+        } else {
+            listen
+        };
+        Self {
+            listen,
+            data: data.or_else(|| self.data.clone()),
+            ..self.clone()
         }
     }
 

@@ -7,6 +7,7 @@ mod environment;
 mod exit;
 #[cfg(test)]
 mod fixture;
+mod server;
 mod terminal;
 mod upload;
 
@@ -21,6 +22,8 @@ use crate::exit::fault_of;
 use crate::terminal::Terminal;
 
 fn main() -> ExitCode {
+    // The same program is also the process that makes sandboxes; it must not do anything else before.
+    sandbox::run_if_zygote();
     let cli = Cli::parse();
     let environment = Environment::read();
     let terminal = Terminal::new(&cli.global, &environment);

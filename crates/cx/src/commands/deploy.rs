@@ -62,7 +62,7 @@ pub(super) async fn deploy(
     };
     let deployment = match client.deploy(&new).await {
         // What was there a moment ago has been collected since; once more, and it is there.
-        Err(error) if fault_of(&error).code == "blobs_missing" => {
+        Err(error) if fault_of(&error).code == "missing_blobs" => {
             send(client, &new.project, &manifest).await?;
             new.uploaded = None;
             client.deploy(&new).await?

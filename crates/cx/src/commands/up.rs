@@ -1,6 +1,129 @@
-use super::App;
+//! `cx up`: a directory live with one command: server, deployment and logs in one process.
+//!
+//! A server that is there already is used; otherwise one runs in this process. At the end the preview goes with it,
+//! unless it was there before or `--keep` says that it stays. The store stays in any case, as a cache.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use control::view::LogKind;
+use model::{InstanceId, PreviewId};
+
+use super::deploy::{deploy, exit, serves};
+use super::open::dashboard;
+use super::target::Target;
+use super::{App, logs, runtime, serve};
 use crate::cli::UpArgs;
+use crate::client::{Address, Client, find};
 use crate::exit::Exit;
-pub(super) fn run(_app: &App, _args: UpArgs) -> anyhow::Result<Exit> {
-    anyhow::bail!("soon")
+use crate::server::{Server, ServerOptions};
+
+/// How long instances of a deleted preview may take to end.
+const ENDING: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(50);
+
+pub(super) fn run(app: &App, args: UpArgs) -> anyhow::Result<Exit> {
+    let mut app = app.clone();
+    app.environment = app
+        .environment
+        .with_server(args.serve.listen.clone(), args.serve.data.clone());
+    let address = find(&app.global, &app.environment)?;
+    if address.named || address.answers() {
+        return runtime()?.block_on(async { live(&app, &args, &Client::new(address)?, None).await });
+    }
+    serve::acquire()?;
+    serve::records(&app, "warn");
+    let options = ServerOptions::new(&args.serve, &app.environment);
+    runtime()?.block_on(own(&app, &args, &options))
+}
+
+/// With a server of our own, which ends with us.
+async fn own(app: &App, args: &UpArgs, options: &ServerOptions) -> anyhow::Result<Exit> {
+    let server = Server::start(options).await?;
+    let url = format!("http://{}", server.address).parse()?;
+    let client = Client::new(Address {
+        url,
+        token: Some(server.token.clone()),
+        named: true,
+    })?;
+    let result = live(app, args, &client, Some(&server)).await;
+    server.stop().await;
+    result
+}
+
+/// Deploys, shows the logs until the end, and cleans up.
+async fn live(app: &App, args: &UpArgs, client: &Client, server: Option<&Server>) -> anyhow::Result<Exit> {
+    let target = Target::new(&args.deploy.target, &args.deploy.dir)?;
+    client.health().await?;
+    let before = target.preview(client).await.is_ok();
+    let result = tokio::select! {
+        result = show(app, args, client) => result,
+        ended = serve::ended() => ended.map(|()| Exit::Ok).map_err(Into::into),
+    };
+    app.terminal.clear();
+    let preview = target.preview(client).await.ok();
+    match preview {
+        Some(preview) if before || args.keep => {
+            app.terminal.say(&format!(
+                "{} stays; `cx delete --namespace {}` removes it",
+                preview.url, preview.namespace
+            ));
+        }
+        Some(preview) => {
+            app.terminal.say(&format!("Ending {}", preview.url));
+            end(client, &preview.id, server).await?;
+        }
+        None => {}
+    }
+    result
+}
+
+async fn show(app: &App, args: &UpArgs, client: &Client) -> anyhow::Result<Exit> {
+    let deployment = deploy(app, client, &args.deploy).await?;
+    if !serves(&deployment) {
+        return Ok(exit(&deployment));
+    }
+    if app.terminal.json {
+        app.terminal.json_line(&deployment)?;
+    } else {
+        app.terminal.result(&deployment.preview_url);
+        let paint = app.terminal.err;
+        app.terminal.say(&format!(
+            "{} {}",
+            paint.dim("dashboard"),
+            dashboard(client).await?
+        ));
+        app.terminal.say(&paint.dim("Ctrl-C ends it."));
+    }
+    logs::follow(app, client, &deployment, LogKind::Runtime).await?;
+    // A static site has no log; and whoever deploys again elsewhere ends this one. The preview is there all the same.
+    std::future::pending::<()>().await;
+    Ok(Exit::Ok)
+}
+
+/// Deletes the preview; with a server of our own, waits until its instances have ended, because nobody else would end
+/// them after us.
+async fn end(client: &Client, preview: &PreviewId, server: Option<&Server>) -> anyhow::Result<()> {
+    let deployments = client.preview_deployments(preview).await?;
+    let ours: BTreeSet<InstanceId> = deployments
+        .into_iter()
+        .flat_map(|deployment| deployment.instances)
+        .map(|instance| instance.id)
+        .collect();
+    client.delete_preview(preview).await?;
+    let Some(server) = server else {
+        return Ok(());
+    };
+    let gone = async {
+        loop {
+            match server.provider.list().await {
+                Ok(there) if !there.iter().any(|observed| ours.contains(&observed.instance)) => return,
+                _ => tokio::time::sleep(LOOK).await,
+            }
+        }
+    };
+    if tokio::time::timeout(ENDING, gone).await.is_err() {
+        tracing::warn!("some instances have not ended yet; the next start removes them");
+    }
+    Ok(())
 }

@@ -19,6 +19,10 @@ impl Paint {
         Self { on }
     }
 
+    pub(crate) fn is_on(self) -> bool {
+        self.on
+    }
+
     colours! { bold "1" dim "2" red "1;31" green "32" yellow "33" cyan "36" }
 }
 

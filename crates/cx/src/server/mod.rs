@@ -1,0 +1,13 @@
+//! The server: data directory, wiring of all parts, start and end.
+//!
+//! It is put together here and nowhere else: control and edge know each other only through the channels of `links`.
+
+mod data;
+mod links;
+mod options;
+mod platform;
+mod probe;
+mod start;
+
+pub(crate) use options::ServerOptions;
+pub(crate) use start::Server;
