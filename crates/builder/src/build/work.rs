@@ -147,6 +147,14 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         self.observer.phase_started("toolchain");
+        let provided = self.provide_each().await;
+        self.observer.phase_ended("toolchain");
+        self.mounts = provided?;
+        Ok(())
+    }
+
+    async fn provide_each(&self) -> Result<Vec<ToolchainMount>, BuildError> {
+        let mut mounts = Vec::new();
         for resolved in self.toolchains {
             let (name, version, origin) = (&resolved.name, resolved.version, &resolved.origin);
             if !self.inner.toolchains.is_here(resolved) {
@@ -157,13 +165,12 @@ impl<'a> Work<'a> {
                 () = self.cancel.cancelled() => return Err(BuildError::Cancelled),
             };
             self.say(Level::Info, &format!("Using {name} {version} (from {origin})"));
-            self.mounts.push(ToolchainMount {
+            mounts.push(ToolchainMount {
                 source: provided?,
                 target: toolchain_target(resolved),
             });
         }
-        self.observer.phase_ended("toolchain");
-        Ok(())
+        Ok(mounts)
     }
 
     async fn run_build(&self, step: &Step, dependencies: Option<&Layer>) -> Result<Staging, BuildError> {
