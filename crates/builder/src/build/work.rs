@@ -160,13 +160,13 @@ impl<'a> Work<'a> {
             if !self.inner.toolchains.is_here(resolved) {
                 self.say(Level::Info, &format!("Fetching {name} {version} from {origin}"));
             }
-            let provided = tokio::select! {
-                provided = self.inner.toolchains.provide(resolved) => provided,
+            let source = tokio::select! {
+                provided = self.inner.toolchains.provide(resolved) => provided?,
                 () = self.cancel.cancelled() => return Err(BuildError::Cancelled),
             };
             self.say(Level::Info, &format!("Using {name} {version} (from {origin})"));
             mounts.push(ToolchainMount {
-                source: provided?,
+                source,
                 target: toolchain_target(resolved),
             });
         }
