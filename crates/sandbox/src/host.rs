@@ -99,6 +99,11 @@ impl Host {
         })
     }
 
+    /// Holds one directory per sandbox, named after it.
+    pub fn directory(&self) -> &Path {
+        &self.inner.options.dir
+    }
+
     pub fn capabilities(&self) -> &Capabilities {
         &self.inner.capabilities
     }
