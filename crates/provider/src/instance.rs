@@ -111,7 +111,8 @@ pub trait Provider: Send + Sync + 'static {
     fn capabilities(&self) -> Capabilities;
 
     /// Makes the instance exist and run: starts it, wakes it, or finds that nothing is to be done. An instance that has
-    /// exited is started afresh.
+    /// exited is started again, and so is one that runs something else than `spec` asks for. Variables take effect at a
+    /// start: different ones alone start nothing.
     async fn ensure(&self, spec: &InstanceSpec) -> Result<(), ProviderError>;
 
     /// Waits until the instance listens and gives the port. `port` is the one it is known to use; otherwise its
@@ -123,7 +124,7 @@ pub trait Provider: Send + Sync + 'static {
         timeout: Duration,
     ) -> Result<u16, NotReady>;
 
-    /// Puts it to sleep; its memory stays. Nothing to do where it sleeps already.
+    /// Puts it to sleep; its memory stays. Nothing to do where it sleeps or has exited already.
     async fn sleep(&self, instance: &InstanceId) -> Result<(), ProviderError>;
 
     /// How it is now. An unknown instance is [`Phase::Absent`], not an error.
@@ -138,7 +139,8 @@ pub trait Provider: Send + Sync + 'static {
     /// A connection to `port` inside the instance.
     async fn dial(&self, instance: &InstanceId, port: u16) -> io::Result<TcpStream>;
 
-    /// Lines of its log from the cursor `from` on (0 is the beginning), 1,000 at the most. Works after its end.
+    /// Lines of its log from the cursor `from` on (0 is the beginning), 1,000 at the most. Goes on across restarts, and
+    /// works after its end; the log of an unknown instance is empty.
     async fn logs(&self, instance: &InstanceId, from: u64) -> Result<LogPage, ProviderError>;
 
     /// What it has used.

@@ -81,11 +81,9 @@ impl App {
         Ok(())
     }
 
-    /// Whether it runs or sleeps as `spec` asks, so that nothing is to be started.
+    /// Whether it runs or sleeps as `spec` asks, so that nothing is to be started. Variables take effect at a start.
     pub(super) fn keeps(&self, spec: &InstanceSpec) -> bool {
-        let same = self.spec.deployment == spec.deployment
-            && self.spec.server == spec.server
-            && self.spec.variables == spec.variables;
+        let same = self.spec.deployment == spec.deployment && self.spec.server == spec.server;
         same && !matches!(self.phase(), Phase::Exited { .. })
     }
 

@@ -265,10 +265,12 @@ impl Provider for FakeProvider {
 
     async fn logs(&self, instance: &InstanceId, from: u64) -> Result<LogPage, ProviderError> {
         self.perform(Call::Logs, instance, |state| {
-            let log = state
-                .logs
-                .get(instance)
-                .ok_or_else(|| ProviderError::Absent(instance.clone()))?;
+            let Some(log) = state.logs.get(instance) else {
+                return Ok(LogPage {
+                    lines: Vec::new(),
+                    next: from,
+                });
+            };
             let log = log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             let start = usize::try_from(from).unwrap_or(usize::MAX).min(log.len());
             let end = log.len().min(start + PAGE_LINES_MAX);
