@@ -104,6 +104,11 @@ impl Host {
         &self.inner.options.dir
     }
 
+    /// Where the sandbox `name` has its record and its log, whether it exists or not.
+    pub fn directory_of(&self, name: &str) -> PathBuf {
+        self.inner.options.dir.join(name)
+    }
+
     pub fn capabilities(&self) -> &Capabilities {
         &self.inner.capabilities
     }
