@@ -137,6 +137,14 @@ fn notice(newest: &Deployment) -> Target {
     })
 }
 
+/// What others are told: Ready only after the edge has acknowledged the routes that make it true.
+fn told_state(row: &Deployment) -> State {
+    match row.state {
+        State::Ready if !row.announced => State::Deploying,
+        state => state,
+    }
+}
+
 impl Control {
     /// The view of a deployment.
     pub(crate) async fn view_deployment(&self, row: Deployment) -> Result<view::Deployment, sqlx::Error> {
@@ -163,6 +171,7 @@ impl Control {
             Some(label) => self.url(label),
             None => self.url(&model::host::pinned_label(&row.project, &row.id)),
         };
+        let state = told_state(&row);
         Ok(view::Deployment {
             url: pinned,
             preview_url: alias.to_owned(),
@@ -176,7 +185,7 @@ impl Control {
             project: row.project,
             namespace: row.namespace,
             environment: row.environment,
-            state: row.state,
+            state,
             source: row.source,
             created_at_ms: row.created_at_ms,
             finished_at_ms: row.finished_at_ms,
@@ -206,7 +215,7 @@ impl Control {
             None => false,
         };
         let facts = Facts {
-            newest: deployments.first().map(|deployment| deployment.state),
+            newest: deployments.first().map(told_state),
             serving: current.is_some(),
             asleep,
             expired: row.expires_at_ms.is_some_and(|at| at <= self.now()),

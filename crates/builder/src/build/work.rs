@@ -146,9 +146,7 @@ impl<'a> Work<'a> {
         if self.toolchains.is_empty() {
             return Ok(());
         }
-        self.observer.phase_started("toolchain");
         let provided = self.provide_each().await;
-        self.observer.phase_ended("toolchain");
         self.mounts = provided?;
         Ok(())
     }

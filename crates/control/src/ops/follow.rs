@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::DeploymentId;
+use model::deployment::State;
 use sandbox::log::{Cursor, Line};
 
 use super::OpError;
@@ -33,7 +34,8 @@ impl Control {
     async fn build_log(&self, id: &DeploymentId, from: u64) -> Result<view::LogPage, OpError> {
         // The state first: a line that comes after it was read makes the page longer, never the log shorter.
         let row = self.deployment_row(id).await?;
-        let ended = !row.state.is_unfinished() && row.lease_boot.is_none();
+        let told = row.announced || row.state != State::Ready;
+        let ended = !row.state.is_unfinished() && row.lease_boot.is_none() && told;
         let directory = self.log_directory(id);
         let read = move || sandbox::log::read(&directory, BUILD_LOG, Cursor(from), PAGE_LINES);
         let page = match tokio::task::spawn_blocking(read)

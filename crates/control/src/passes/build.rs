@@ -73,7 +73,10 @@ impl Control {
             trust: deployment.trust,
             rebuild: deployment.rebuild,
         };
+        // The key names the toolchains, so they are found or fetched here.
+        held.journal.phase_started("toolchain");
         let key = self.inner.builder.key(&request).await?;
+        held.journal.phase_ended("toolchain");
         if let Some(found) = self.find_build(deployment, &key).await? {
             return Ok(found);
         }

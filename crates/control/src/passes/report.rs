@@ -13,7 +13,7 @@ impl Control {
     }
 
     async fn announce_all(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let unannounced = rows::deployment::unannounced(self.db().read()).await?;
+        let unannounced = rows::deployment::unannounced(self.db().read(), &self.inner.boot).await?;
         if unannounced.is_empty() {
             return Ok(());
         }

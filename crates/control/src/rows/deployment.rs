@@ -34,6 +34,8 @@ pub(crate) struct Deployment {
     pub(crate) lease_boot: Option<String>,
     pub(crate) created_at_ms: i64,
     pub(crate) finished_at_ms: Option<i64>,
+    /// Whether the edge has acknowledged the routes that make it reachable, so that others may be told.
+    pub(crate) announced: bool,
     /// The label of its pinned host; none once it is retired or was never deployed.
     pub(crate) label: Option<String>,
     /// Whether the alias of its preview follows it.
@@ -71,6 +73,7 @@ fn read(row: &SqliteRow) -> Result<Deployment, sqlx::Error> {
         lease_boot: row.try_get("lease_boot")?,
         created_at_ms: row.try_get("created_at_ms")?,
         finished_at_ms: row.try_get("finished_at_ms")?,
+        announced: row.try_get::<i64, _>("announced")? != 0,
         label: row.try_get("label")?,
         current: row.try_get::<Option<i64>, _>("current")?.unwrap_or(0) != 0,
     })
@@ -127,14 +130,11 @@ pub(crate) async fn unfinished(db: &SqlitePool) -> Result<Vec<Deployment>, sqlx:
     select(db, condition, &[]).await
 }
 
-/// Ready ones of which nobody has been told.
-pub(crate) async fn unannounced(db: &SqlitePool) -> Result<Vec<Deployment>, sqlx::Error> {
-    select(
-        db,
-        "WHERE d.state = 'ready' AND d.announced = 0 ORDER BY d.created_at_ms",
-        &[],
-    )
-    .await
+/// Ready ones of which nobody has been told and that nobody of this boot is still at work on.
+pub(crate) async fn unannounced(db: &SqlitePool, boot: &str) -> Result<Vec<Deployment>, sqlx::Error> {
+    let condition = "WHERE d.state = 'ready' AND d.announced = 0 AND (d.lease_boot IS NULL OR d.lease_boot <> $1) \
+        ORDER BY d.created_at_ms";
+    select(db, condition, &[boot]).await
 }
 
 pub(crate) async fn set_announced(
