@@ -242,7 +242,7 @@ impl LocalProvider {
 
     /// Where the sandbox of `instance` has its log; unless it is alive, only by name.
     fn directory(&self, instance: &InstanceId) -> PathBuf {
-        self.inner.host.directory().join(sandbox_name(instance))
+        self.inner.host.directory_of(&sandbox_name(instance))
     }
 
     async fn alive(&self, instance: &InstanceId) -> Result<Sandbox, ProviderError> {
