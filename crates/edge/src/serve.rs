@@ -75,6 +75,18 @@ impl Server {
         &self.abandon
     }
 
+    /// Where the platform itself answers.
+    fn home(&self) -> String {
+        let EdgeOptions {
+            public_scheme,
+            domain,
+            public_port,
+            ..
+        } = &self.options;
+        let port = public_port.map_or_else(String::new, |port| format!(":{port}"));
+        format!("{public_scheme}://{domain}{port}")
+    }
+
     /// Answers a request, always.
     pub(crate) async fn answer(&self, peer: Peer, mut request: Request<Incoming>) -> Response<Body> {
         let id = request_id::of(request.headers());
@@ -119,6 +131,7 @@ impl Server {
             let Some(route) = table.routes.get(&errand.host.name) else {
                 return Err(Trouble::UnknownHost {
                     host: errand.host.name,
+                    home: self.home(),
                 });
             };
             let told = |trouble: &Trouble| {

@@ -134,6 +134,7 @@ mod tests {
             Trouble::Failed(Box::new(failure)),
             Trouble::UnknownHost {
                 host: evil.to_owned(),
+                home: evil.to_owned(),
             },
             Trouble::FileNotFound {
                 path: evil.to_owned(),

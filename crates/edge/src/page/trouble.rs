@@ -8,27 +8,45 @@ use model::route::Notice;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Trouble {
     BadHost,
-    BadRequest { why: &'static str },
+    BadRequest {
+        why: &'static str,
+    },
     ConnectRefused,
-    UnknownHost { host: String },
+    /// `home` is where the platform itself answers.
+    UnknownHost {
+        host: String,
+        home: String,
+    },
     Queued,
     Building,
     Starting,
     Failed(Box<Failure>),
     Gone,
-    FileNotFound { path: String },
+    FileNotFound {
+        path: String,
+    },
     MethodNotAllowed,
-    RangeNotSatisfiable { size_bytes: u64 },
+    RangeNotSatisfiable {
+        size_bytes: u64,
+    },
     ContentMissing,
-    TooLarge { limit_bytes: u64 },
+    TooLarge {
+        limit_bytes: u64,
+    },
     BodyStalled,
-    WakeTookTooLong { seconds: u64 },
+    WakeTookTooLong {
+        seconds: u64,
+    },
     TooManyWaiting,
-    TooManyRequests { limit: u64 },
+    TooManyRequests {
+        limit: u64,
+    },
     Unreachable,
     UpstreamClosed,
     UpstreamInvalid,
-    UpstreamTimeout { seconds: u64 },
+    UpstreamTimeout {
+        seconds: u64,
+    },
     Dropped,
 }
 
@@ -144,9 +162,13 @@ impl Trouble {
 
     fn of_the_request(&self) -> Words {
         match self {
-            Self::UnknownHost { host } => words(StatusCode::NOT_FOUND, "unknown_host", "No preview here")
-                .detail(format!("Nothing is deployed at {host}."))
-                .hint("Check the address; `cx list` shows the previews that there are."),
+            Self::UnknownHost { host, home } => {
+                words(StatusCode::NOT_FOUND, "unknown_host", "No preview here")
+                    .detail(format!("Nothing is deployed at {host}."))
+                    .hint(format!(
+                        "Check the address; `cx list` and {home} show the previews that there are."
+                    ))
+            }
             Self::FileNotFound { path } => words(StatusCode::NOT_FOUND, "not_found", "Page not found")
                 .detail(format!("This preview has no file for {path}."))
                 .hint("Check the address, or add the file and deploy again."),

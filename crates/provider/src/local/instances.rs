@@ -24,14 +24,19 @@ pub(super) enum Known {
 }
 
 impl Known {
-    pub(super) fn phase(&self) -> Phase {
+    /// How it is now; an end that was not noted yet is told all the same.
+    pub(super) async fn phase(&self) -> Phase {
+        match self {
+            Self::Alive { sandbox, .. } if sandbox.has_ended() => {
+                Self::ended(&sandbox.wait().await).settled()
+            }
+            other => other.settled(),
+        }
+    }
+
+    fn settled(&self) -> Phase {
         match self {
             Self::Alive { asleep: true, .. } => Phase::Asleep,
-            // It has ended and its end was not noted yet.
-            Self::Alive { sandbox, .. } if sandbox.has_ended() => Phase::Exited {
-                summary: "ended".to_owned(),
-                out_of_memory: false,
-            },
             Self::Alive { .. } => Phase::Running,
             Self::Ended {
                 summary,
@@ -64,10 +69,10 @@ impl Instances {
         self.known().remove(instance);
     }
 
-    pub(super) fn all(&self) -> Vec<(InstanceId, Phase)> {
+    pub(super) fn all(&self) -> Vec<(InstanceId, Known)> {
         self.known()
             .iter()
-            .map(|(instance, known)| (instance.clone(), known.phase()))
+            .map(|(instance, known)| (instance.clone(), known.clone()))
             .collect()
     }
 

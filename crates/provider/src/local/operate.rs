@@ -293,11 +293,10 @@ impl Provider for LocalProvider {
 
     async fn observe(&self, instance: &InstanceId) -> Result<Observed, ProviderError> {
         self.adopt().await?;
-        let phase = self
-            .inner
-            .instances
-            .get(instance)
-            .map_or(Phase::Absent, |known| known.phase());
+        let phase = match self.inner.instances.get(instance) {
+            Some(known) => known.phase().await,
+            None => Phase::Absent,
+        };
         Ok(Observed {
             instance: instance.clone(),
             phase,
@@ -306,10 +305,12 @@ impl Provider for LocalProvider {
 
     async fn list(&self) -> Result<Vec<Observed>, ProviderError> {
         self.adopt().await?;
-        let all = self.inner.instances.all().into_iter();
-        Ok(all
-            .map(|(instance, phase)| Observed { instance, phase })
-            .collect())
+        let mut all = Vec::new();
+        for (instance, known) in self.inner.instances.all() {
+            let phase = known.phase().await;
+            all.push(Observed { instance, phase });
+        }
+        Ok(all)
     }
 
     async fn remove(&self, instance: &InstanceId) -> Result<(), ProviderError> {

@@ -65,18 +65,11 @@ impl LocalProvider {
         let mut search = Search::new(sandbox.clone(), expected);
         let found = tokio::select! {
             found = timeout_at(Instant::now() + time, search.run()) => found,
-            exit = sandbox.wait() => {
-                let end = Known::ended(&exit);
-                self.inner.instances.note_end(instance, &sandbox, end.clone());
-                return Err(exited(&end));
-            }
+            exit = sandbox.wait() => return Err(exited(&Known::ended(&exit)).await),
         };
         match found {
             Ok(Ok(port)) => Ok(port),
-            Ok(Err(ControlError::Ended)) => {
-                let end = Known::ended(&sandbox.wait().await);
-                Err(exited(&end))
-            }
+            Ok(Err(ControlError::Ended)) => Err(exited(&Known::ended(&sandbox.wait().await)).await),
             Ok(Err(error)) => {
                 let why = error.to_string();
                 Err(ProviderError::Failed {
@@ -94,8 +87,8 @@ impl LocalProvider {
     }
 }
 
-fn exited(end: &Known) -> NotReady {
-    match end.phase() {
+async fn exited(end: &Known) -> NotReady {
+    match end.phase().await {
         Phase::Exited {
             summary,
             out_of_memory,
