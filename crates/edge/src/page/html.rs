@@ -22,9 +22,10 @@ pub(super) fn render(trouble: &Trouble, words: &Words) -> String {
         _ if words.status.is_server_error() => "failed",
         _ => "quiet",
     };
-    let extra = match trouble {
+    let before = if waits { steps(words.code) } else { String::new() };
+    // Hints of failures speak of the log below.
+    let after = match trouble {
         Trouble::Failed(failure) => failure_part(failure),
-        _ if waits => steps(words.code),
         _ => String::new(),
     };
     format!(
@@ -32,13 +33,13 @@ pub(super) fn render(trouble: &Trouble, words: &Words) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"robots\" content=\"noindex\"><title>{title}</title><style>{STYLE}</style></head>\n\
          <body><main class=\"{mood}\"><p class=\"mark\"><span class=\"dot\"></span>{status} · {code}</p>\
-         <h1>{title}</h1><p class=\"detail\">{detail}</p>{extra}<p class=\"hint\">{hint}</p>\
+         <h1>{title}</h1><p class=\"detail\">{detail}</p>{before}<p class=\"hint\">{hint}</p>{after}\
          </main><footer>Cygni</footer></body></html>\n",
         status = words.status.as_u16(),
         code = words.code,
         title = words.title,
-        detail = escape(&words.detail),
-        hint = hint(&words.hint),
+        detail = marked(&words.detail),
+        hint = marked(&words.hint),
     )
 }
 
@@ -79,7 +80,7 @@ fn failure_part(failure: &Failure) -> String {
 }
 
 /// Text with `code` between backticks.
-fn hint(text: &str) -> String {
+fn marked(text: &str) -> String {
     let mut html = String::new();
     let mut parts = text.split('`').peekable();
     let mut inside = false;
@@ -163,8 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn code_in_hints_is_marked() {
-        assert_eq!(hint("run `cx list` now"), "run <code>cx list</code> now");
-        assert_eq!(hint("a ` alone"), "a  alone");
+    fn code_in_words_is_marked() {
+        assert_eq!(marked("run `cx list` now"), "run <code>cx list</code> now");
+        assert_eq!(marked("a ` alone"), "a  alone");
     }
 }
