@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod commands;
+mod doctor;
 mod environment;
 mod exit;
 #[cfg(test)]

@@ -20,7 +20,7 @@ const FRAME: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_secs(2);
 /// How long lines that were written before an announcement may come after it.
 const STRAGGLERS: Duration = Duration::from_millis(15);
-const LAST_LINES: Duration = Duration::from_secs(2);
+const LAST_LINES: Duration = Duration::from_millis(100);
 
 /// Shows the progress of `deployment` on standard error until it has finished.
 pub(super) async fn follow(

@@ -60,6 +60,13 @@ impl DataDir {
                 .create(path.join(inner))
                 .map_err(refuse)?;
         }
+        // The database makes its files as open as this one is.
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path.join("state.db"))
+            .map_err(refuse)?;
         let token = token(&path, sudo)?;
         let key = key(&path)?;
         Ok(Self {

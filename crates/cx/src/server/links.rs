@@ -25,6 +25,9 @@ pub(super) struct Load(pub(super) edge::Activity);
 impl Activity for Load {
     fn of(&self, instance: &InstanceId) -> Busy {
         let load = self.0.of(instance);
-        Busy { last_request_at_ms: load.last_request_at_ms, in_flight: load.in_flight }
+        Busy {
+            last_request_at_ms: load.last_request_at_ms,
+            in_flight: load.in_flight,
+        }
     }
 }

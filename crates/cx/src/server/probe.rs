@@ -27,19 +27,29 @@ pub(super) struct EdgeProbe {
 
 impl EdgeProbe {
     pub(super) fn new(address: SocketAddr) -> reqwest::Result<Self> {
-        let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).pool_max_idle_per_host(4).build()?;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .pool_max_idle_per_host(4)
+            .build()?;
         Ok(Self { client, address })
     }
 
     async fn ask(&self, check: &Check, path: &str, at_most: Duration) -> Result<(), NoAnswer> {
-        let edge = |why: String| NoAnswer::Edge { deployment: check.deployment.clone(), why };
+        let edge = |why: String| NoAnswer::Edge {
+            deployment: check.deployment.clone(),
+            why,
+        };
         let url = format!("http://{}{path}", self.address);
         let request = self.client.get(url).header(HOST, &check.host).timeout(at_most);
         let answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) if error.is_timeout() => {
                 let why = format!("nothing came within {} s", at_most.as_secs());
-                return Err(NoAnswer::Silent { path: path.to_owned(), why });
+                return Err(NoAnswer::Silent {
+                    path: path.to_owned(),
+                    why,
+                });
             }
             Err(error) => return Err(edge(error.to_string())),
         };
@@ -48,14 +58,24 @@ impl EdgeProbe {
             return Err(edge(format!("status {} for another deployment", answer.status())));
         }
         if let Some(code) = header(ERROR_HEADER) {
-            return Err(NoAnswer::Silent { path: path.to_owned(), why: code.replace('_', " ") });
+            return Err(NoAnswer::Silent {
+                path: path.to_owned(),
+                why: code.replace('_', " "),
+            });
         }
         let status = answer.status().as_u16();
         let healthy = match check.health.path {
             None => status < 500,
             Some(_) => (200..400).contains(&status),
         };
-        if healthy { Ok(()) } else { Err(NoAnswer::Unhealthy { path: path.to_owned(), status }) }
+        if healthy {
+            Ok(())
+        } else {
+            Err(NoAnswer::Unhealthy {
+                path: path.to_owned(),
+                status,
+            })
+        }
     }
 }
 
@@ -66,8 +86,13 @@ impl Probe for EdgeProbe {
         let deadline = Instant::now() + Duration::from_secs(u64::from(check.health.timeout_seconds));
         let mut pause = PAUSE_MIN;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now()).min(ANSWER_MAX).max(PAUSE_MAX);
-            let Err(no_answer) = self.ask(check, path, left).await else { return Ok(()) };
+            let left = deadline
+                .saturating_duration_since(Instant::now())
+                .min(ANSWER_MAX)
+                .max(PAUSE_MAX);
+            let Err(no_answer) = self.ask(check, path, left).await else {
+                return Ok(());
+            };
             if Instant::now() + pause >= deadline {
                 return Err(no_answer);
             }

@@ -10,6 +10,7 @@ use edge::{Edge, EdgeOptions, PlatformService};
 use model::Digest;
 use model::route::RouteTable;
 use provider::Provider;
+use provider::local::{LocalOptions, LocalProvider};
 use sandbox::{Host, HostOptions};
 use store::Store;
 use tokio::sync::{mpsc, watch};
@@ -132,7 +133,7 @@ impl Ground {
             Fault::failed("cannot_isolate", error.to_string())
                 .hint("`cx doctor` says what this machine lacks")
         })?;
-        let provider = provider(&data, &store, &host);
+        let provider = provider(&data, &store, &host).await?;
         let builder = Builder::new(BuilderOptions {
             store: store.clone(),
             runner: Arc::new(SandboxRunner::new(host, options.own_registries())),
@@ -142,6 +143,7 @@ impl Ground {
             installation_key: *Digest::of(&[b"builds".as_slice(), &data.key].concat()).as_bytes(),
             base_id: BASE_ID.to_owned(),
         });
+        builder.remove_leftovers().context("what interrupted builds left could not be removed")?;
         Ok(Self {
             data,
             store,
@@ -151,8 +153,18 @@ impl Ground {
     }
 }
 
-fn provider(_data: &DataDir, _store: &Store, _host: &Host) -> Arc<dyn Provider> {
-    Arc::new(provider::fake::FakeProvider::new())
+/// Runs instances on this machine, those of an earlier server first.
+async fn provider(data: &DataDir, store: &Store, host: &Host) -> anyhow::Result<Arc<dyn Provider>> {
+    let local = LocalProvider::new(LocalOptions {
+        host: host.clone(),
+        store: store.clone(),
+        logs_dir: data.join("logs"),
+    });
+    local
+        .adopt()
+        .await
+        .context("the instances that run here could not be taken over")?;
+    Ok(Arc::new(local))
 }
 
 fn bind(options: &ServerOptions, links: edge::EdgeLinks) -> Result<Edge, Fault> {
