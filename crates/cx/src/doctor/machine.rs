@@ -1,5 +1,6 @@
 //! The machine around the sandboxes: toolchains, disk, ports.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
@@ -17,17 +18,18 @@ const DISK_LOW: u64 = 10 << 30;
 
 /// Node, as found on the machine.
 pub(super) fn toolchains(places: &[PathBuf]) -> Finding {
-    let found: Vec<String> = places
+    // Where `/bin` is a link to `/usr/bin`, one Node is found in several ways.
+    let programs = places
         .iter()
-        .filter(|place| place.join("bin/node").is_file())
-        .map(|place| place.display().to_string())
-        .collect();
+        .filter_map(|place| place.join("bin/node").canonicalize().ok());
+    let found: BTreeSet<String> = programs.map(|program| program.display().to_string()).collect();
+    let found: Vec<String> = found.into_iter().collect();
     match found.is_empty() {
         true => Finding::ok(
             "toolchains",
             "no Node on this machine; it is fetched from the registry when needed",
         ),
-        false => Finding::ok("toolchains", format!("Node in {}", found.join(", "))),
+        false => Finding::ok("toolchains", format!("Node: {}", found.join(", "))),
     }
 }
 

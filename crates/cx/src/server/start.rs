@@ -143,7 +143,9 @@ impl Ground {
             installation_key: *Digest::of(&[b"builds".as_slice(), &data.key].concat()).as_bytes(),
             base_id: BASE_ID.to_owned(),
         });
-        builder.remove_leftovers().context("what interrupted builds left could not be removed")?;
+        builder
+            .remove_leftovers()
+            .context("what interrupted builds left could not be removed")?;
         Ok(Self {
             data,
             store,
