@@ -111,9 +111,9 @@ codes! {
     ToolchainFetchFailed "toolchain_fetch_failed" Toolchain Platform
         "Check the server's connection to the package registry; `cx doctor` tests it."
     InstallFailed "install_failed" Install Project
-        "Run the install command on your machine; the last lines of its output are below."
+        "Run the install command on your machine; the log has the last lines of its output."
     BuildFailed "build_failed" Build Project
-        "Run the build command on your machine; the last lines of its output are below."
+        "Run the build command on your machine; the log has the last lines of its output."
     TimedOut "timed_out" Build Project
         "Make the build faster or raise `[limits] timeout` in cx.toml."
     OutOfMemory "out_of_memory" Build Project
@@ -125,7 +125,7 @@ codes! {
     OutputInvalid "output_invalid" Build Project
         "The built files must have UTF-8 names and links that stay inside the output."
     ServerExited "server_exited" Start Project
-        "The start command must keep running; the last lines of its output are below."
+        "The start command must keep running; the log has the last lines of its output."
     NeverListened "never_listened" Health Project
         "Listen on the port given in PORT, or set `[run] port` in cx.toml; raise `health.timeout` for a slow start."
     HealthCheckFailed "health_check_failed" Health Project

@@ -41,7 +41,11 @@ pub enum Target {
     /// Files of the store.
     Static { tree: Digest, spa: bool },
     /// A running or sleeping instance.
-    Instance { instance: InstanceId, port: u16, asleep: bool },
+    Instance {
+        instance: InstanceId,
+        port: u16,
+        asleep: bool,
+    },
     /// A page that says why there is nothing to see yet, or any more.
     Notice(Notice),
 }

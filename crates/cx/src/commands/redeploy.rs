@@ -1,4 +1,4 @@
-//! `cx redeploy`: a new deployment from the same source, with a new instance.
+//! `cx redeploy`: what a preview serves, deployed again from the same artifact, with a new instance.
 
 use super::App;
 use super::deploy::{exit, serves};
@@ -9,7 +9,7 @@ use crate::exit::Exit;
 
 pub(super) async fn run(app: &App, args: &RedeployArgs) -> anyhow::Result<Exit> {
     let client = app.client()?;
-    let earlier = target::deployment(&client, args.deployment.as_deref(), &args.target).await?;
+    let earlier = target::serving(&client, args.deployment.as_deref(), &args.target).await?;
     let deployment = client.redeploy(&earlier.id, args.rebuild).await?;
     let deployment = follow(app, &client, &deployment).await?;
     if app.terminal.json {

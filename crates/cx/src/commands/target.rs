@@ -58,6 +58,20 @@ pub(super) async fn deployment(
     Ok(newest.ok_or_else(nothing)?)
 }
 
+/// The deployment that `id` names, or else the one that the preview serves, or else its newest.
+pub(super) async fn serving(
+    client: &Client,
+    id: Option<&str>,
+    args: &TargetArgs,
+) -> anyhow::Result<view::Deployment> {
+    if id.is_none()
+        && let Some(current) = Target::here(args)?.preview(client).await?.current
+    {
+        return client.deployment(current.as_str()).await;
+    }
+    deployment(client, id, args).await
+}
+
 /// The project of a directory: what its cx.toml says, else its name.
 pub(super) fn project_of(dir: &Path) -> anyhow::Result<ProjectName> {
     let missing = |error| {

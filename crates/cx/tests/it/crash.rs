@@ -1,0 +1,62 @@
+//! The platform is killed while it serves: the application goes on, and is served again by the next start.
+
+use crate::http::get;
+use crate::platform::{Platform, copy_of, example};
+
+#[test]
+fn the_same_process_answers_after_the_platform_was_killed() {
+    let mut platform = Platform::start();
+    let copy = copy_of("guestbook");
+    // Writes a line every 20 ms, so that the time without a platform shows in the log.
+    let server = std::fs::read_to_string(copy.path().join("server.js")).unwrap();
+    let ticking = format!("let tick = 0; setInterval(() => console.log('tick ' + tick++), 20);\n{server}");
+    std::fs::write(copy.path().join("server.js"), ticking).unwrap();
+    let url = platform.ok(&["deploy", copy.path().to_str().unwrap(), "--project", "book"]);
+    let pid = get(&format!("{url}/pid")).body;
+    for _ in 0..3 {
+        platform.kill();
+        platform.start_again();
+        assert_eq!(
+            get(&format!("{url}/pid")).body,
+            pid,
+            "the first answer after the restart"
+        );
+    }
+    let log = platform.ok(&["logs", "--runtime", "--project", "book"]);
+    let ticks: Vec<u64> = log
+        .lines()
+        .filter_map(|line| line.rsplit_once("tick ")?.1.trim().parse().ok())
+        .collect();
+    assert!(ticks.len() > 20, "{log}");
+    assert_eq!(
+        ticks,
+        (0..ticks.len() as u64).collect::<Vec<_>>(),
+        "no line of the time between is missing"
+    );
+    platform.ok(&["delete", "--namespace", "main", "--force"]);
+    platform.assert_leaves_nothing();
+}
+
+#[test]
+fn a_build_that_was_interrupted_is_finished_by_the_next_start() {
+    let mut platform = Platform::start();
+    let path = example("vite-spa");
+    let mut command = platform.command();
+    command.args(["deploy", path.to_str().unwrap(), "--project", "spa"]);
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut deploying = command.spawn().unwrap();
+    crate::platform::read_until(deploying.stderr.as_mut().unwrap(), "npm ci");
+    platform.kill();
+    platform.start_again();
+    let output = deploying.wait_with_output().unwrap();
+    let url = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stderr),
+        platform.log()
+    );
+    assert!(get(url.trim()).body.contains("A single page"));
+}

@@ -1,0 +1,23 @@
+//! The whole, as a user meets it: the real binary, every directory of `examples/`, real HTTP through the edge.
+//!
+//! Each test has a server of its own over a data directory of its own, and ends by comparing processes, mounts, cgroups
+//! and files with what was there before.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests run the binary and the browser"
+)]
+
+mod http;
+mod platform;
+mod traces;
+
+mod broken;
+mod crash;
+mod dashboard;
+mod examples;
+mod lifecycle;
+mod program;
+mod rootless;
+mod up;
