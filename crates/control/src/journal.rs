@@ -112,7 +112,7 @@ impl Journal {
             project: Some(&self.project),
             namespace: Some(&self.namespace),
             deployment: Some(&self.deployment),
-            detail: &[("phase", mark.name.clone())],
+            detail: vec![("phase", mark.name.clone())],
         };
         add(&mut *tx, mark.at_ms, event).await?;
         tx.commit().await

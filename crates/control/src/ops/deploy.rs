@@ -159,7 +159,7 @@ impl Control {
             project: Some(&request.project),
             namespace: Some(&request.namespace),
             deployment: None,
-            detail: &[],
+            detail: Vec::new(),
         };
         rows::event::add(&mut **tx, self.now(), event).await?;
         let preview = rows::preview::by_id(&mut **tx, &id).await?;
@@ -203,7 +203,7 @@ impl Control {
             project: Some(&preview.project),
             namespace: Some(&preview.namespace),
             deployment: Some(&id),
-            detail: &[],
+            detail: Vec::new(),
         };
         rows::event::add(&mut **tx, self.now(), event).await?;
         Ok((id, superseded))
@@ -220,13 +220,7 @@ impl Control {
         rows::instance::want_all(tx, &row.id, Wanted::Gone, None).await?;
         rows::phase::end_running(&mut **tx, &row.id, self.now()).await?;
         rows::host::bury(tx, &row.preview, Some(&row.id), self.now()).await?;
-        let event = NewEvent {
-            kind: "deployment.cancelled",
-            project: Some(&row.project),
-            namespace: Some(&row.namespace),
-            deployment: Some(&row.id),
-            detail: &[],
-        };
+        let event = NewEvent::about("deployment.cancelled", &row);
         rows::event::add(&mut **tx, self.now(), event).await?;
         Ok(true)
     }

@@ -94,7 +94,7 @@ impl Control {
             project: Some(&row.project),
             namespace: Some(&row.namespace),
             deployment: None,
-            detail: &[],
+            detail: Vec::new(),
         };
         rows::event::add(&mut *tx, self.now(), event).await?;
         tx.commit().await?;

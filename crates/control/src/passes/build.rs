@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use builder::{BuildError, BuildRequest, Observer};
-use model::artifact::{Content, Part};
 use model::deployment::{Event, State};
 use model::failure::{Code, Failure};
 use model::{Artifact, DeploymentId, Digest, Plan};
@@ -55,13 +54,6 @@ impl Control {
 
     async fn find_or_build(&self, deployment: &Deployment, held: &Held) -> Result<Built, Stop> {
         let plan = self.detect(deployment, held).await?;
-        if let Some(artifact) = files_as_they_are(self, deployment, &plan)? {
-            return Ok(Built {
-                artifact,
-                by: None,
-                record: None,
-            });
-        }
         let given = self.given(deployment).await?;
         let request = BuildRequest {
             name: deployment.id.short().to_owned(),
@@ -80,12 +72,18 @@ impl Control {
         if let Some(found) = self.find_build(deployment, &key).await? {
             return Ok(found);
         }
-        let _slots = self.wait_for_slots(deployment, held).await?;
-        // Another deployment may have built the same while this one waited.
-        if let Some(found) = self.find_build(deployment, &key).await? {
-            return Ok(found);
+        // What runs nothing waits for nobody.
+        let slots = match request.plan.needs_build() {
+            true => Some(self.wait_for_slots(deployment, held).await?),
+            false => None,
+        };
+        if slots.is_some() {
+            // Another deployment may have built the same while this one waited.
+            if let Some(found) = self.find_build(deployment, &key).await? {
+                return Ok(found);
+            }
+            self.mark_building(deployment, held).await?;
         }
-        self.mark_building(deployment, held).await?;
         match self
             .inner
             .builder
@@ -175,7 +173,12 @@ impl Control {
         if !moved {
             return Err(Stop::Lost);
         }
-        rows::event::add(&mut *tx, self.now(), event("deployment.building", deployment)).await?;
+        rows::event::add(
+            &mut *tx,
+            self.now(),
+            NewEvent::about("deployment.building", deployment),
+        )
+        .await?;
         tx.commit().await?;
         self.inner.news.ring();
         self.put_out_table().await?;
@@ -207,64 +210,8 @@ impl Control {
             rows::build::record(&mut *tx, build).await?;
         }
         rows::host::claim_pinned(&mut tx, &deployment.preview, &deployment.id, &deployment.project).await?;
-        rows::event::add(&mut *tx, now, event("deployment.deploying", deployment)).await?;
+        rows::event::add(&mut *tx, now, NewEvent::about("deployment.deploying", deployment)).await?;
         tx.commit().await?;
         Ok(())
     }
-}
-
-fn event<'a>(kind: &'static str, deployment: &'a Deployment) -> NewEvent<'a> {
-    NewEvent {
-        kind,
-        project: Some(&deployment.project),
-        namespace: Some(&deployment.namespace),
-        deployment: Some(&deployment.id),
-        detail: &[],
-    }
-}
-
-/// Static files without a build are their own artifact: nothing runs, nothing is looked up.
-fn files_as_they_are(
-    control: &Control,
-    deployment: &Deployment,
-    plan: &Plan,
-) -> Result<Option<Artifact>, Failure> {
-    if plan.needs_build() {
-        return Ok(None);
-    }
-    let mut services = Vec::new();
-    for service in &plan.services {
-        let model::plan::Serve::Static { output, spa } = &service.serve else {
-            return Ok(None);
-        };
-        let path = [plan.root.as_str(), output.as_str()]
-            .into_iter()
-            .filter(|part| !part.is_empty() && *part != ".");
-        let path = path.collect::<Vec<_>>().join("/");
-        let store = &control.inner.store;
-        let missing = |error: &dyn std::fmt::Display| {
-            Failure::new(
-                Code::SourceMissing,
-                format!("the source {} cannot be read: {error}", deployment.source),
-            )
-        };
-        let tree = store.tree(&deployment.source).map_err(|error| missing(&error))?;
-        let files = tree.subtree(&path);
-        if files.entries().is_empty() {
-            return Err(Failure::new(
-                Code::OutputMissing,
-                format!("there are no files in `{path}`"),
-            ));
-        }
-        let digest = store.put_tree(&files).map_err(|error| missing(&error))?;
-        let content = Content::Static {
-            tree: digest,
-            spa: *spa,
-        };
-        services.push(Part {
-            service: service.name.clone(),
-            content,
-        });
-    }
-    Ok(Some(Artifact { services }))
 }

@@ -117,13 +117,8 @@ impl Control {
             return Err(failure.message.into());
         }
         self.publish().await?;
-        let event = NewEvent {
-            kind: "instance.awake",
-            project: Some(&deployment.project),
-            namespace: Some(&deployment.namespace),
-            deployment: Some(&deployment.id),
-            detail: &[("service", row.service.to_string())],
-        };
+        let event =
+            NewEvent::about("instance.awake", &deployment).detail(vec![("service", row.service.to_string())]);
         rows::event::add(self.db().write(), self.now(), event).await?;
         self.inner.news.ring();
         Ok(())
@@ -155,13 +150,10 @@ impl Control {
         tracing::warn!(instance = %row.id, summary, delay_ms = delay, "an instance ended by itself; it is started again");
         rows::instance::back_off(self.db().write(), &row.id, restarts + 1, self.now() + delay).await?;
         if let Some(deployment) = rows::deployment::by_id(self.db().read(), &row.deployment).await? {
-            let event = NewEvent {
-                kind: "instance.exited",
-                project: Some(&deployment.project),
-                namespace: Some(&deployment.namespace),
-                deployment: Some(&deployment.id),
-                detail: &[("service", row.service.to_string()), ("summary", summary.clone())],
-            };
+            let event = NewEvent::about("instance.exited", &deployment).detail(vec![
+                ("service", row.service.to_string()),
+                ("summary", summary.clone()),
+            ]);
             rows::event::add(self.db().write(), self.now(), event).await?;
             self.inner.news.ring();
         }

@@ -29,13 +29,7 @@ impl Control {
         if !rows::deployment::set_announced(&mut tx, &deployment.id).await? {
             return Ok(());
         }
-        let event = NewEvent {
-            kind: "deployment.ready",
-            project: Some(&deployment.project),
-            namespace: Some(&deployment.namespace),
-            deployment: Some(&deployment.id),
-            detail: &[],
-        };
+        let event = NewEvent::about("deployment.ready", &deployment);
         rows::event::add(&mut *tx, self.now(), event).await?;
         tx.commit().await?;
         self.inner.work.ring();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model::{DeploymentId, NamespaceName, ProjectName};
 use sqlx::{Row, SqliteExecutor, SqlitePool};
 
+use super::deployment::Deployment;
 use super::{json, parsed_opt, to_json};
 use crate::view;
 
@@ -15,7 +16,25 @@ pub(crate) struct NewEvent<'a> {
     pub(crate) project: Option<&'a ProjectName>,
     pub(crate) namespace: Option<&'a NamespaceName>,
     pub(crate) deployment: Option<&'a DeploymentId>,
-    pub(crate) detail: &'a [(&'static str, String)],
+    pub(crate) detail: Vec<(&'static str, String)>,
+}
+
+impl<'a> NewEvent<'a> {
+    /// Something that happened to `deployment`.
+    pub(crate) fn about(kind: &'static str, deployment: &'a Deployment) -> Self {
+        Self {
+            kind,
+            project: Some(&deployment.project),
+            namespace: Some(&deployment.namespace),
+            deployment: Some(&deployment.id),
+            detail: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn detail(self, detail: Vec<(&'static str, String)>) -> Self {
+        Self { detail, ..self }
+    }
 }
 
 pub(crate) async fn add(
