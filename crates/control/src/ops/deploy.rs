@@ -220,7 +220,7 @@ impl Control {
         rows::instance::want_all(tx, &row.id, Wanted::Gone, None).await?;
         rows::phase::end_running(&mut **tx, &row.id, self.now()).await?;
         rows::host::bury(tx, &row.preview, Some(&row.id), self.now()).await?;
-        let event = NewEvent::about("deployment.cancelled", &row);
+        let event = NewEvent::about("deployment.cancelled", row);
         rows::event::add(&mut **tx, self.now(), event).await?;
         Ok(true)
     }

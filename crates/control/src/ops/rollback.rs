@@ -107,7 +107,7 @@ impl Control {
         if let Some(before) = before.filter(|before| *before != target.id) {
             rows::instance::want_all(&mut tx, &before, Wanted::Awake, Some(self.now() + DRAIN_MS)).await?;
         }
-        let event = NewEvent::about("preview.switched", &target).detail(vec![("by", "rollback".to_owned())]);
+        let event = NewEvent::about("preview.switched", target).detail(vec![("by", "rollback".to_owned())]);
         rows::event::add(&mut *tx, self.now(), event).await?;
         Ok(tx.commit().await?)
     }

@@ -199,7 +199,7 @@ impl Control {
         rows::instance::want_all(&mut tx, &deployment.id, Wanted::Gone, None).await?;
         rows::host::bury(&mut tx, &deployment.preview, Some(&deployment.id), now).await?;
         let code = ("code", failure.code.as_str().to_owned());
-        let event = NewEvent::about("deployment.failed", &deployment)
+        let event = NewEvent::about("deployment.failed", deployment)
             .detail(vec![code, ("message", failure.message.clone())]);
         rows::event::add(&mut *tx, now, event).await?;
         tx.commit().await?;

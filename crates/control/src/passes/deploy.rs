@@ -173,7 +173,7 @@ impl Control {
         if let Some(before) = preview.current.filter(|before| *before != deployment.id) {
             rows::instance::want_all(&mut tx, &before, Wanted::Awake, Some(now + DRAIN_MS)).await?;
         }
-        let event = NewEvent::about("preview.switched", &deployment);
+        let event = NewEvent::about("preview.switched", deployment);
         rows::event::add(&mut *tx, now, event).await?;
         tx.commit().await?;
         Ok(())

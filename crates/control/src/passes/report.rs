@@ -29,7 +29,7 @@ impl Control {
         if !rows::deployment::set_announced(&mut tx, &deployment.id).await? {
             return Ok(());
         }
-        let event = NewEvent::about("deployment.ready", &deployment);
+        let event = NewEvent::about("deployment.ready", deployment);
         rows::event::add(&mut *tx, self.now(), event).await?;
         tx.commit().await?;
         self.inner.work.ring();

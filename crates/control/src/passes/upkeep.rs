@@ -72,7 +72,7 @@ impl Control {
         }
         rows::instance::want_all(&mut tx, &deployment.id, Wanted::Gone, None).await?;
         rows::host::bury(&mut tx, &deployment.preview, Some(&deployment.id), now).await?;
-        let event = NewEvent::about("deployment.retired", &deployment);
+        let event = NewEvent::about("deployment.retired", deployment);
         rows::event::add(&mut *tx, now, event).await?;
         tx.commit().await?;
         self.put_out_table().await?;
@@ -143,7 +143,7 @@ impl Control {
     }
 
     async fn note_rest(&self, deployment: &Deployment) -> Result<(), sqlx::Error> {
-        let event = NewEvent::about("instance.asleep", &deployment);
+        let event = NewEvent::about("instance.asleep", deployment);
         rows::event::add(self.db().write(), self.now(), event).await?;
         self.inner.news.ring();
         Ok(())
