@@ -53,7 +53,7 @@ const RUNNERS: [&str; 6] = ["node", "tsx", "ts-node", "nodemon", "bun", "pm2-run
 impl Say<'_> {
     pub(super) fn serving(&self) -> Result<Serving, Failure> {
         if let Some(command) = said(&self.file.run.command) {
-            return Ok(self.server(shell::runnable(command), "cx.toml says so".to_owned(), "custom"));
+            return Ok(self.server(command.trim().to_owned(), "cx.toml says so".to_owned(), "custom"));
         }
         if let Some(output) = &self.file.build.output {
             let output = normalise(output).unwrap_or_default();
@@ -62,7 +62,7 @@ impl Say<'_> {
         if let Some(command) = self.procfile {
             let command = match self.manifest {
                 Some(_) => shell::with_dependencies(command, self.depth()),
-                None => shell::runnable(command),
+                None => command.trim().to_owned(),
             };
             return Ok(self.server(command, "the Procfile has a web line".to_owned(), "procfile"));
         }

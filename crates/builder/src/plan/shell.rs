@@ -1,22 +1,12 @@
 //! Commands as texts for a shell.
 //!
-//! A server's command is run as `exec COMMAND`, so that no shell stays between it and the signals it is sent. That only
-//! works for one plain program, so anything else is wrapped.
+//! Whoever runs a server decides whether a shell may stay between it and its signals; a command is therefore handed on
+//! as it was written. Only where something is put before it is `exec` put before it too, so far as that means the same.
 
 /// Characters that only a shell understands.
 const SPECIAL: [char; 18] = [
     '&', '|', ';', '<', '>', '(', ')', '$', '`', '\\', '"', '\'', '\n', '*', '?', '[', '#', '~',
 ];
-
-/// `command` in a form that can stand behind `exec`.
-pub(super) fn runnable(command: &str) -> String {
-    let command = command.trim();
-    if is_plain(command) {
-        command.to_owned()
-    } else {
-        wrap(command)
-    }
-}
 
 /// `command` with the programs of the project's own dependencies on the path, as `npm run` has it. `depth` is how many
 /// directories lie between the source and its root: in a workspace, programs may be installed above.
@@ -30,7 +20,7 @@ pub(super) fn with_dependencies(command: &str, depth: usize) -> String {
         .chain(above)
         .collect();
     let exec = if is_plain(command) { "exec " } else { "" };
-    wrap(&format!("export PATH=\"{path}$PATH\"; {exec}{command}"))
+    format!("export PATH=\"{path}$PATH\"; {exec}{command}")
 }
 
 /// The first word that is not an assignment, such as `node` of `NODE_ENV=production node server.js`.
@@ -63,45 +53,24 @@ fn is_builtin(word: &str) -> bool {
     .contains(&word)
 }
 
-fn wrap(command: &str) -> String {
-    format!("/bin/sh -c '{}'", command.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_plain_commands_stay_as_they_are() {
-        let table = [
-            ("node server.js --port 80", "node server.js --port 80"),
-            (
-                "NODE_ENV=production node x",
-                "/bin/sh -c 'NODE_ENV=production node x'",
-            ),
-            ("a && b", "/bin/sh -c 'a && b'"),
-            ("cd x", "/bin/sh -c 'cd x'"),
-            ("echo 'hi'", r"/bin/sh -c 'echo '\''hi'\'''"),
-            (
-                "gunicorn app:app --bind 0.0.0.0:$PORT",
-                "/bin/sh -c 'gunicorn app:app --bind 0.0.0.0:$PORT'",
-            ),
-        ];
-        for (command, runnable_form) in table {
-            assert_eq!(runnable(command), runnable_form);
-        }
-    }
 
     #[test]
     fn programs_of_dependencies_are_found() {
         assert_eq!(with_dependencies("node server.js", 2), "node server.js");
         assert_eq!(
             with_dependencies("next start", 1),
-            "/bin/sh -c 'export PATH=\"$PWD/node_modules/.bin:$PWD/../node_modules/.bin:$PATH\"; exec next start'"
+            "export PATH=\"$PWD/node_modules/.bin:$PWD/../node_modules/.bin:$PATH\"; exec next start"
         );
         assert_eq!(
             with_dependencies("A=1 next start", 0),
-            "/bin/sh -c 'export PATH=\"$PWD/node_modules/.bin:$PATH\"; A=1 next start'"
+            "export PATH=\"$PWD/node_modules/.bin:$PATH\"; A=1 next start"
+        );
+        assert_eq!(
+            with_dependencies("cd web && next start", 0),
+            "export PATH=\"$PWD/node_modules/.bin:$PATH\"; cd web && next start"
         );
     }
 

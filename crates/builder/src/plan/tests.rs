@@ -251,7 +251,7 @@ fn node_servers() {
         (
             r#""start": "tsx src/server.ts""#,
             r#""tsx": "4""#,
-            "node | npm ci | - | /bin/sh -c '+bin exec tsx src/server.ts'",
+            "node | npm ci | - | +bin exec tsx src/server.ts",
         ),
         (
             r#""start": "node a.js", "prestart": "node b.js""#,
@@ -297,12 +297,12 @@ fn rendering_frameworks_beat_lying_start_scripts() {
         (
             r#""start": "next dev", "build": "next build""#,
             r#""next": "15""#,
-            "nextjs | npm ci | npm run build | /bin/sh -c '+bin exec next start'",
+            "nextjs | npm ci | npm run build | +bin exec next start",
         ),
         (
             r#""start": "next start -p 4000""#,
             r#""next": "15""#,
-            "nextjs | npm ci | next build | /bin/sh -c '+bin exec next start -p 4000'",
+            "nextjs | npm ci | next build | +bin exec next start -p 4000",
         ),
         (
             r#""start": "node server.js""#,
@@ -438,7 +438,7 @@ fn a_procfile_beats_start_commands() {
             ("requirements.txt", "flask"),
             ("Procfile", "web: gunicorn a:b --bind :$PORT"),
         ],
-        "python | - | - | /bin/sh -c 'gunicorn a:b --bind :$PORT'",
+        "python | - | - | gunicorn a:b --bind :$PORT",
     );
 }
 
