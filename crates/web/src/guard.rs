@@ -33,7 +33,8 @@ pub(crate) async fn guard(State(web): State<Web>, request: Request, next: Next) 
     let headers = response.headers_mut();
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // With `no-referrer` browsers would send `Origin: null` with the forms of our own pages.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
         (HeaderName::from_static("x-robots-tag"), "noindex"),
@@ -59,8 +60,9 @@ pub(crate) async fn unknown_path() -> Problem {
 fn with_words(response: Response, id: &str, page: bool) -> Response {
     let status = response.status();
     let problem = response.extensions().get::<Problem>().cloned();
-    let Some(problem) = problem.or_else(|| (status.as_u16() >= 400).then(|| Problem::of_status(status)))
-    else {
+    // A page says itself what is wrong: the login form, for one.
+    let wordless = status.as_u16() >= 400 && !is_page(&response);
+    let Some(problem) = problem.or_else(|| wordless.then(|| Problem::of_status(status))) else {
         return response;
     };
     if status.is_server_error() {
@@ -77,6 +79,11 @@ fn with_words(response: Response, id: &str, page: bool) -> Response {
         }
     }
     worded
+}
+
+fn is_page(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 fn unknown_host(host: &str) -> Problem {

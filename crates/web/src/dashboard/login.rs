@@ -54,7 +54,7 @@ fn enter(web: &Web, token: &str) -> Response {
     match web.shared.session.start() {
         None => Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).into_response(),
         // A page and not a redirection: a browser that came here by a link from elsewhere would not send the new cookie
-        // along with a redirection (SameSite=Strict). And the token does not stay in the address.
+        // along with a redirection (SameSite=Strict). And the token stays neither in the address nor in a `Referer`.
         Some(session) => with_cookie(onward(), &session.cookie(web.secure())),
     }
 }
@@ -62,7 +62,16 @@ fn enter(web: &Web, token: &str) -> Response {
 fn onward() -> Response {
     let page = html! {
         (DOCTYPE)
-        html lang="en" { head { title { "Cygni" } meta http-equiv="refresh" content="0; url=/"; } body { a href="/" { "Go on" } } }
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="referrer" content="no-referrer";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="refresh" content="0; url=/";
+                title { "Cygni" }
+            }
+            body { a href="/" { "Go on" } }
+        }
     };
     Html(page.into_string()).into_response()
 }
