@@ -22,7 +22,9 @@ pub(crate) fn measure(root: &Path) -> anyhow::Result<()> {
     );
     let data = std::env::temp_dir().join(format!("cygni-restart-{}", std::process::id()));
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-    let outcome = rounds(&cx, &data, port, &root.join("examples/node-http"));
+    let mut server = Server(start(&cx, &data, port)?);
+    let outcome = rounds(&cx, &data, port, &mut server, &root.join("examples/node-http"));
+    drop(server);
     std::fs::remove_dir_all(&data).context("the data of the measurement could not be removed")?;
     let (mut listening, mut away) = outcome?;
     print("listener back to first answer", &mut listening);
@@ -30,13 +32,24 @@ pub(crate) fn measure(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A server that does not outlive the measurement.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // One that has ended already is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn rounds(
     cx: &Path,
     data: &Path,
     port: u16,
+    server: &mut Server,
     example: &Path,
 ) -> anyhow::Result<(Vec<Duration>, Vec<Duration>)> {
-    let mut server = start(cx, data, port)?;
     wait(|| fetch(port, "localhost", "/api/v1/health"), "\"ok\"")?;
     let token = std::fs::read_to_string(data.join("token"))?;
     let cli = |arguments: &[&str]| {
@@ -49,16 +62,16 @@ fn rounds(
             .status()
     };
     ensure!(
-        cli(&["deploy", &example.to_string_lossy(), "--project", "app"])?.success(),
+        cli(&["deploy", &example.to_string_lossy(), "--project", "away"])?.success(),
         "the example is not live"
     );
-    let host = "app.localhost";
+    let host = "away.localhost";
     let (mut listening, mut away) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let killed = Instant::now();
-        server.kill()?;
-        server.wait()?;
-        server = start(cx, data, port)?;
+        server.0.kill()?;
+        server.0.wait()?;
+        server.0 = start(cx, data, port)?;
         let begin = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             ensure!(begin.elapsed() < GIVE_UP, "the listener does not come back");
@@ -81,8 +94,6 @@ fn rounds(
         },
         "0",
     )?;
-    server.kill()?;
-    server.wait()?;
     Ok((listening, away))
 }
 

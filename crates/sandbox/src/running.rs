@@ -100,7 +100,8 @@ impl Sandbox {
         let Ok([tcp, dns]) = <[OwnedFd; 2]>::try_from(fds) else {
             return Err(io::Error::other("its init gave no egress sockets"));
         };
-        let gateway = Gateway::open(TcpListener::from(tcp), UdpSocket::from(dns), rules)?;
+        let span = tracing::info_span!("egress", sandbox = self.name());
+        let gateway = span.in_scope(|| Gateway::open(TcpListener::from(tcp), UdpSocket::from(dns), rules))?;
         *self.gateway() = Some(gateway);
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Guards against steps that run, write or print for ever, and turns every end into what the project's author needs to
 //! know. It does *not* know what a step is for.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use model::failure::{Code, Stage};
 use model::units::{format_bytes, format_millis};
 use model::{Failure, Tree};
 use sandbox::Ended;
-use sandbox::log::Line;
+use sandbox::log::{Level, Line};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,8 @@ const DISK_INTERVAL: Duration = Duration::from_secs(2);
 const LINES_KEPT: usize = 400;
 /// The sandbox keeps the time itself; this is for one that does not.
 const GRACE: Duration = Duration::from_secs(10);
+/// Hosts that are named in the log after a step.
+const CONTACTS_SHOWN: usize = 20;
 /// Lines on their way to the observer.
 const LINES_WAITING: usize = 1_024;
 
@@ -79,6 +82,9 @@ impl Watch<'_> {
             }
         };
         let (end, lines) = tokio::join!(ran, listen(receiver, observer));
+        if let Ok(end) = &end {
+            tell_contacts(&end.contacts, observer);
+        }
         if cancel.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
@@ -180,6 +186,26 @@ impl Watch<'_> {
         Failure::new(Code::DiskLimit, message)
             .at(self.stage())
             .excerpt(lines)
+    }
+}
+
+/// Says in the log where the step has been on the network.
+fn tell_contacts(contacts: &[(String, bool)], observer: &dyn Observer) {
+    for (allowed, level, word) in [(true, Level::Info, "Contacted"), (false, Level::Warn, "Refused")] {
+        let names: BTreeSet<&str> = contacts
+            .iter()
+            .filter(|contact| contact.1 == allowed)
+            .map(|contact| contact.0.as_str())
+            .collect();
+        if names.is_empty() {
+            continue;
+        }
+        let shown: Vec<&str> = names.iter().take(CONTACTS_SHOWN).copied().collect();
+        let more = match names.len() - shown.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        observer.line(level, &format!("{word} {}{more}", shown.join(", ")));
     }
 }
 

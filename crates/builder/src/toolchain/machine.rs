@@ -32,10 +32,11 @@ const FOR_ALL: [&str; 5] = [
 
 /// An installation: a directory with `bin/node`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Installation {
-    pub(super) prefix: PathBuf,
-    pub(super) node: Option<Version>,
-    pub(super) npm: Option<Version>,
+pub struct Installation {
+    pub prefix: PathBuf,
+    /// `None` for an installation that does not run here.
+    pub node: Option<Version>,
+    pub npm: Option<Version>,
 }
 
 /// Places where installations may lie for the user with the home directory `home`, with what `PATH` names.
@@ -52,7 +53,7 @@ pub fn places(home: Option<&Path>, path: &str) -> Vec<PathBuf> {
 }
 
 /// All installations in `places`, each once.
-pub(super) fn find(places: &[PathBuf]) -> Vec<Installation> {
+pub fn find(places: &[PathBuf]) -> Vec<Installation> {
     let mut prefixes: Vec<PathBuf> = places.iter().flat_map(|place| expand(place)).collect();
     let mut seen = std::collections::BTreeSet::new();
     prefixes.retain(|prefix| fs::canonicalize(prefix).is_ok_and(|real| seen.insert(real)));

@@ -15,6 +15,6 @@ mod resolve;
 mod unpack;
 mod version;
 
-pub use machine::places;
+pub use machine::{Installation, find, places};
 pub(crate) use resolve::{Resolved, Toolchains};
 pub use version::{ParseRangeError, Range, Version};

@@ -63,6 +63,8 @@ pub enum Refusal {
 /// The contacts of one sandbox so far.
 #[derive(Default)]
 pub(super) struct ContactLog {
+    /// Whose contacts they are, for the platform's own log.
+    span: Option<tracing::Span>,
     entries: Mutex<HashMap<Key, Arc<Meter>>>,
     dropped: AtomicU64,
     sent: AtomicU64,
@@ -89,6 +91,24 @@ pub(super) struct Meter {
 }
 
 impl ContactLog {
+    /// A log whose first contacts are told in the span that is current now.
+    pub(super) fn told() -> ContactLog {
+        ContactLog {
+            span: Some(tracing::Span::current()),
+            ..ContactLog::default()
+        }
+    }
+
+    fn tell(&self, key: &Key) {
+        let Some(span) = &self.span else { return };
+        let name = key.name.as_deref().unwrap_or("an address");
+        let address = key.address.map(|address| address.to_string()).unwrap_or_default();
+        span.in_scope(|| match &key.verdict {
+            Verdict::Allowed => tracing::info!(name, address, "contacted"),
+            Verdict::Refused { why } => tracing::warn!(name, address, %why, "refused"),
+        });
+    }
+
     /// Notes one contact and returns its figures.
     pub(super) fn note(&self, key: Key) -> Arc<Meter> {
         let now_ms = now_ms();
@@ -104,6 +124,10 @@ impl ContactLog {
                 entries.remove(&oldest);
                 self.dropped.fetch_add(1, Relaxed);
             }
+        }
+        // Once each, and no more than are remembered: nobody floods the platform's log this way.
+        if !entries.contains_key(&key) && self.dropped() == 0 {
+            self.tell(&key);
         }
         let new = || {
             Arc::new(Meter {

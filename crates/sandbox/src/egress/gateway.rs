@@ -123,7 +123,7 @@ impl Shared {
             upstreams: Upstreams::new(&rules.upstream),
             rules,
             given: GivenAnswers::default(),
-            contacts: ContactLog::default(),
+            contacts: ContactLog::told(),
             host: HostAddresses::default(),
             connections: Semaphore::new(limits.connections),
             limits,
