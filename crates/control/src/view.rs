@@ -97,7 +97,7 @@ pub struct Event {
     /// Grows by one with every event; the cursor of a follower.
     pub sequence: i64,
     pub at_ms: i64,
-    /// `preview.created`, `preview.deleted`, `deployment.queued`, `deployment.building`, `deployment.phase`,
+    /// `preview.created`, `preview.deleted`, `preview.expired`, `deployment.queued`, `deployment.building`, `deployment.phase`,
     /// `deployment.deploying`, `deployment.ready`, `deployment.failed`, `deployment.cancelled`, `deployment.retired`,
     /// `preview.switched`, `instance.asleep`, `instance.awake`, `instance.exited`.
     pub kind: String,

@@ -96,7 +96,12 @@ impl Control {
                 record: Some(key),
             }),
             Err(BuildError::Cancelled) => {
-                held.journal.info("Stopped: no longer wanted");
+                let row = rows::deployment::by_id(self.db().read(), &deployment.id).await?;
+                let goes_on = row.is_some_and(|row| row.state.is_unfinished());
+                held.journal.info(match goes_on {
+                    true => "Stopped with the platform; it goes on at the next start",
+                    false => "Stopped: no longer wanted",
+                });
                 Err(Stop::Lost)
             }
             Err(BuildError::Failed(failure)) => Err(failure.into()),

@@ -2,6 +2,7 @@
 
 use crate::http::get;
 use crate::platform::{Platform, copy_of, example};
+use crate::traces::Traces;
 
 #[test]
 fn a_preview_from_its_first_deployment_to_its_end() {
@@ -12,6 +13,7 @@ fn a_preview_from_its_first_deployment_to_its_end() {
     let url = platform.ok(&arguments);
     assert_eq!(url, platform.url("demo-book.localhost", ""));
     let first = get(&url).header("x-cygni-deployment").to_owned();
+    Traces::assert_live(&platform.data());
 
     // The same again: nothing is built, and the log says whose build is used.
     let ran = platform.cx(&arguments);

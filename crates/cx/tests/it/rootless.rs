@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::http::get;
 use crate::platform::{example, free_port, read_until, terminate};
+use crate::traces::Traces;
 
 /// Nobody on this machine.
 const UID: u32 = 54_321;
@@ -61,7 +62,8 @@ fn an_ordinary_user_has_previews_too() {
         fs::read_to_string(directory.path().join("log")).unwrap()
     );
     assert_eq!(get(&url).status, 200);
+    Traces::assert_live(&home.join(".local/share/cygni"));
     terminate(&up);
     assert!(up.wait().unwrap().success());
-    crate::traces::Traces::assert_none(&home.join(".local/share/cygni"));
+    Traces::assert_none(&home.join(".local/share/cygni"));
 }

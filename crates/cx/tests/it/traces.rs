@@ -1,12 +1,17 @@
-//! What a platform can leave on a machine: processes, mounts, cgroups. Taken before and after, they must be equal.
+//! What a platform can leave on a machine: processes, mounts, cgroups, files. While something is live they are seen;
+//! afterwards there must be none.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use model::Digest;
+
 /// How long what was deleted may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Scratch directories that outlive previews on purpose: caches of the builder.
+const KEPT: [&str; 3] = ["cache-", "toolchains", "rebuilt"];
 
 /// What belongs to one data directory on this machine now.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,40 +23,56 @@ pub(crate) struct Traces {
 }
 
 impl Traces {
-    /// Of sandboxes over `data`: their inits keep a descriptor in the data directory, their cgroups carry its prefix.
+    /// Of everything that was made over `data`.
     pub(crate) fn of(data: &Path) -> Self {
-        let mut traces = Self::default();
+        let own = data.to_string_lossy().into_owned();
+        let prefix = cgroup_prefix(data);
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let mut traces = Self {
+            mounts: mounts
+                .lines()
+                .filter(|line| line.contains(&own))
+                .map(str::to_owned)
+                .collect(),
+            cgroups: cgroups(&prefix),
+            ..Self::default()
+        };
         for process in fs::read_dir("/proc").unwrap().flatten() {
-            let fds = fs::read_dir(process.path().join("fd"))
-                .into_iter()
-                .flatten()
-                .flatten();
-            let in_data = |target: PathBuf| target.starts_with(data.join("sandboxes"));
-            if fds.filter_map(|fd| fs::read_link(fd.path()).ok()).any(in_data) {
-                let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            let read = |name: &str| fs::read_to_string(process.path().join(name)).unwrap_or_default();
+            // What a sandbox sees of the disk is mounted from the data directory; its cgroups carry our prefix.
+            let elsewhere = read("mountinfo");
+            let inside = elsewhere != mounts && elsewhere.contains(&own);
+            if inside || read("cgroup").contains(&prefix) {
                 traces.processes.insert(format!(
                     "{} {}",
                     process.file_name().to_string_lossy(),
-                    name.trim()
+                    read("comm").trim()
                 ));
             }
         }
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let own = data.to_string_lossy();
-        traces.mounts.extend(
-            mounts
-                .lines()
-                .filter(|line| line.contains(own.as_ref()))
-                .map(str::to_owned),
-        );
         for directory in ["sandboxes", "store/scratch", "logs"] {
             let entries = fs::read_dir(data.join(directory)).into_iter().flatten().flatten();
             traces
                 .files
-                .extend(entries.map(|entry| entry.path()).filter(|path| !is_cache(path)));
+                .extend(entries.map(|entry| entry.path()).filter(|path| !is_kept(path)));
         }
-        traces.cgroups = cgroups(&sandbox_names(data));
         traces
+    }
+
+    /// That the instances of what is live show: otherwise "none" would say nothing.
+    pub(crate) fn assert_live(data: &Path) {
+        let traces = Self::of(data);
+        assert!(
+            !traces.processes.is_empty() && !traces.files.is_empty(),
+            "what runs is not seen: {traces:#?}"
+        );
+        let root = data
+            .metadata()
+            .is_ok_and(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata) == 0);
+        assert!(
+            !root || !traces.cgroups.is_empty(),
+            "its cgroups are not seen: {traces:#?}"
+        );
     }
 
     /// Waits until nothing is left, and says what is left otherwise.
@@ -68,25 +89,21 @@ impl Traces {
     }
 }
 
-/// Caches of the builder survive previews on purpose.
-fn is_cache(path: &Path) -> bool {
+fn is_kept(path: &Path) -> bool {
     let name = path.file_name().unwrap().to_string_lossy();
-    !name.starts_with("ins-")
-        && !name.starts_with("ins_")
-        && !name.starts_with("dpl_")
-        && path.to_string_lossy().contains("/store/")
+    path.parent().is_some_and(|parent| parent.ends_with("scratch"))
+        && KEPT.iter().any(|kept| name.starts_with(kept))
 }
 
-/// The part of cgroup names that only sandboxes of this data directory have.
-fn sandbox_names(data: &Path) -> String {
-    fs::read_to_string(data.join("cgroup-prefix")).unwrap_or_default()
+/// How the cgroups of this data directory begin; several servers share a machine.
+fn cgroup_prefix(data: &Path) -> String {
+    let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+    let mark = Digest::of(data.as_os_str().as_encoded_bytes()).hex();
+    format!("cygni-{}-", &mark[..8])
 }
 
 fn cgroups(prefix: &str) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
-    if prefix.is_empty() {
-        return found;
-    }
     let mut waiting = vec![PathBuf::from("/sys/fs/cgroup")];
     while let Some(directory) = waiting.pop() {
         for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
