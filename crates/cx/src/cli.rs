@@ -42,7 +42,7 @@ pub(crate) struct Global {
     /// Print JSON on standard output, for programs
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,
-    /// When to use colours
+    /// When to use colours; `auto` is on a terminal, unless NO_COLOR is set
     #[arg(
         long,
         global = true,
@@ -55,7 +55,6 @@ pub(crate) struct Global {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
     Always,

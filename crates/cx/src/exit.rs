@@ -93,6 +93,15 @@ pub(crate) fn fault_of(error: &anyhow::Error) -> Fault {
     Fault::new(Exit::Internal, "internal", message)
 }
 
+/// `error`, with `hint` in place of its own where what was named is not there: we know better where to look.
+pub(crate) fn instead(error: &anyhow::Error, hint: &str) -> Fault {
+    let mut fault = fault_of(error);
+    if fault.exit == Exit::NotFound {
+        fault.hint = Some(hint.to_owned());
+    }
+    fault
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +114,16 @@ mod tests {
             .context("while trying")
             .unwrap_err();
         assert_eq!(fault_of(&error), fault);
+    }
+
+    #[test]
+    fn only_what_is_missing_gets_another_hint() {
+        let error = |exit| anyhow::Error::new(Fault::new(exit, "x", "y").hint("old"));
+        assert_eq!(
+            instead(&error(Exit::NotFound), "new").hint.as_deref(),
+            Some("new")
+        );
+        assert_eq!(instead(&error(Exit::Refused), "new").hint.as_deref(), Some("old"));
     }
 
     #[test]

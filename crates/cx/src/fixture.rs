@@ -1,8 +1,10 @@
 //! Values for tests of words.
 
+use builder::plan::detect;
+use builder::source::DirectorySource;
 use control::view;
 use model::deployment::State;
-use model::{DeploymentId, Digest, EnvironmentName, NamespaceName, ProjectName};
+use model::{DeploymentId, Digest, EnvironmentName, NamespaceName, Plan, ProjectName};
 
 /// A deployment in `state`, with nothing else to tell.
 pub(crate) fn deployment(state: State) -> view::Deployment {
@@ -25,4 +27,11 @@ pub(crate) fn deployment(state: State) -> view::Deployment {
         failure: None,
         instances: Vec::new(),
     }
+}
+
+/// The plan of files that are served as they are.
+pub(crate) fn static_plan() -> Plan {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("index.html"), "hello").unwrap();
+    detect(&DirectorySource::walk(dir.path()).unwrap()).unwrap()
 }

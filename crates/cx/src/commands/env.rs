@@ -10,7 +10,7 @@ use super::App;
 use super::target::project_of;
 use crate::cli::{EnvCommand, ScopeArgs, pair};
 use crate::client::VariableScope;
-use crate::exit::{Exit, Fault};
+use crate::exit::{Exit, Fault, instead};
 use crate::terminal::{plain, table};
 
 pub(super) async fn run(app: &App, command: &EnvCommand) -> anyhow::Result<Exit> {
@@ -22,6 +22,7 @@ pub(super) async fn run(app: &App, command: &EnvCommand) -> anyhow::Result<Exit>
             scope,
         } => {
             let scope = scope_of(scope)?;
+            let mut names = Vec::new();
             for (name, value) in read(variables)? {
                 let variable = view::Variable {
                     name,
@@ -29,7 +30,16 @@ pub(super) async fn run(app: &App, command: &EnvCommand) -> anyhow::Result<Exit>
                     value: Some(value),
                 };
                 client.set_variable(&scope, &variable).await?;
-                app.terminal.say(&format!("Set {}", variable.name));
+                if !app.terminal.json {
+                    app.terminal.say(&format!("Set {}", variable.name));
+                }
+                names.push(variable.name);
+            }
+            if app.terminal.json {
+                return app
+                    .terminal
+                    .json(&serde_json::json!({ "set": names }))
+                    .map(|()| Exit::Ok);
             }
             app.terminal
                 .say(&app.terminal.err.dim("It counts from the next deployment on."));
@@ -37,8 +47,16 @@ pub(super) async fn run(app: &App, command: &EnvCommand) -> anyhow::Result<Exit>
         EnvCommand::Unset { names, scope } => {
             let scope = scope_of(scope)?;
             for name in names {
-                client.unset_variable(&scope, name).await?;
-                app.terminal.say(&format!("Removed {name}"));
+                client
+                    .unset_variable(&scope, name)
+                    .await
+                    .map_err(|error| instead(&error, "`cx env list` shows what is set"))?;
+                if !app.terminal.json {
+                    app.terminal.say(&format!("Removed {name}"));
+                }
+            }
+            if app.terminal.json {
+                app.terminal.json(&serde_json::json!({ "removed": names }))?;
             }
         }
         EnvCommand::List { scope } => list(app, &client.variables(&scope_of(scope)?).await?)?,
@@ -102,7 +120,7 @@ fn read(variables: &[String]) -> anyhow::Result<Vec<(String, String)>> {
         };
         pairs.push(
             pair(&whole)
-                .map_err(|error| Fault::usage(error).hint("letters, digits and `_`, no digit first"))?,
+                .map_err(|error| Fault::usage(error).hint("write NAME=VALUE, for example PORT=3000"))?,
         );
     }
     Ok(pairs)

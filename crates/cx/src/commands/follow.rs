@@ -10,7 +10,7 @@ use model::DeploymentId;
 use super::App;
 use crate::client::{Client, SseReader};
 use crate::exit::{Exit, fault_of};
-use crate::terminal::{Progress, log_line, now_ms};
+use crate::terminal::{Transcript, now_ms};
 
 /// How long a server may be away before we give up.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -33,7 +33,7 @@ pub(super) async fn follow(
         app,
         client,
         log: LogFollower::new(client, &deployment.id, LogKind::Build),
-        progress: Progress::new(app.terminal.err),
+        transcript: Transcript::new(app.terminal.err),
         now: deployment.clone(),
         looked: Instant::now(),
     };
@@ -42,7 +42,7 @@ pub(super) async fn follow(
     while follower.now.state.is_unfinished() {
         tokio::select! {
             biased;
-            line = follower.log.next(), if !follower.log.ended => follower.line(line?),
+            line = follower.log.next(), if !follower.log.ended => follower.line(line?).await?,
             event = next_event(&mut events), if events.is_some() => {
                 if event.is_none() {
                     events = None;
@@ -53,12 +53,13 @@ pub(super) async fn follow(
         }
     }
     follower.remaining_lines(LAST_LINES).await;
+    while follower.transcript.is_full() {
+        follower.tell();
+        follower.remaining_lines(LAST_LINES).await;
+    }
     app.terminal.clear();
-    follower
-        .progress
-        .outcome(&follower.now)
-        .iter()
-        .for_each(|line| app.terminal.say(line));
+    let last_words = follower.transcript.finish(&follower.now, follower.looked);
+    last_words.iter().for_each(|line| app.terminal.say(line));
     Ok(follower.now)
 }
 
@@ -66,30 +67,34 @@ struct Follower<'a> {
     app: &'a App,
     client: &'a Client,
     log: LogFollower,
-    progress: Progress,
+    transcript: Transcript,
     now: view::Deployment,
     looked: Instant,
 }
 
 impl Follower<'_> {
-    /// Fetches the deployment again, and says what has ended, after the lines that belong before it.
+    /// Fetches the deployment again, and says what has happened, in its order.
     async fn look(&mut self) -> anyhow::Result<()> {
-        let id = self.now.id.to_string();
+        let (id, asked) = (self.now.id.to_string(), Instant::now());
         self.now = patiently(|| self.client.deployment(&id)).await?;
-        self.looked = Instant::now();
-        let ended = self.progress.ended(&self.now);
-        if !ended.is_empty() {
+        self.looked = asked;
+        if self.now.state.is_unfinished() {
             self.remaining_lines(STRAGGLERS).await;
-            ended.iter().for_each(|line| self.app.terminal.say(line));
+            self.tell();
         }
         Ok(())
     }
 
+    fn tell(&mut self) {
+        let said = self.transcript.tell(&self.now, self.looked);
+        said.iter().for_each(|line| self.app.terminal.say(line));
+    }
+
     async fn frame(&mut self) -> anyhow::Result<()> {
-        if let Some(running) = self.progress.running(&self.now, now_ms()) {
+        if let Some(running) = self.transcript.running(&self.now, now_ms()) {
             self.app.terminal.spin(&running);
         }
-        if self.looked.elapsed() > LOOK {
+        if self.looked.elapsed() > LOOK || self.transcript.is_due(Instant::now()) {
             self.look().await
         } else {
             Ok(())
@@ -97,17 +102,25 @@ impl Follower<'_> {
     }
 
     async fn remaining_lines(&mut self, patience: Duration) {
-        while !self.log.ended {
+        while !self.log.ended && !self.transcript.is_full() {
             match tokio::time::timeout(patience, self.log.next()).await {
-                Ok(Ok(line)) => self.line(line),
+                Ok(Ok(line)) => self.hold(line),
                 Ok(Err(_)) | Err(_) => return,
             }
         }
     }
 
-    fn line(&self, line: Option<view::LogLine>) {
+    async fn line(&mut self, line: Option<view::LogLine>) -> anyhow::Result<()> {
+        self.hold(line);
+        match self.transcript.is_full() {
+            true => self.look().await,
+            false => Ok(()),
+        }
+    }
+
+    fn hold(&mut self, line: Option<view::LogLine>) {
         if let Some(line) = line {
-            self.app.terminal.say(&log_line(&line, self.app.terminal.err));
+            self.transcript.hold(line, Instant::now());
         }
     }
 }

@@ -48,7 +48,15 @@ pub(crate) fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
             .terminal
             .json(&model::project_file::json_schema())
             .map(|()| Exit::Ok),
-        client => runtime()?.block_on(interruptible(over_the_api(app, client))),
+        client => {
+            let begins = matches!(client, Command::Deploy(_) | Command::Redeploy(_));
+            let exit = runtime()?.block_on(interruptible(over_the_api(app, client)))?;
+            if begins && exit == Exit::Interrupted {
+                app.terminal
+                    .warn("interrupted; a deployment that has begun goes on, `cx inspect` shows it");
+            }
+            Ok(exit)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `cx rollback`: the alias moves back; nothing is built, nothing is lost.
 
 use super::App;
-use super::target::Target;
+use super::target::{self, Target};
 use crate::cli::RollbackArgs;
 use crate::exit::Exit;
 use crate::terminal::{ago, now_ms};
@@ -11,7 +11,7 @@ pub(super) async fn run(app: &App, args: &RollbackArgs) -> anyhow::Result<Exit> 
     let (target, to) = match &args.deployment {
         None => (Target::here(&args.target)?, None),
         Some(id) => {
-            let deployment = client.deployment(id).await?;
+            let deployment = target::named(&client, id).await?;
             let target = Target {
                 project: deployment.project,
                 namespace: deployment.namespace,
@@ -26,8 +26,13 @@ pub(super) async fn run(app: &App, args: &RollbackArgs) -> anyhow::Result<Exit> 
         return Ok(Exit::Ok);
     }
     let age = ago(now.created_at_ms, now_ms());
+    let already = if preview.current.as_ref() == Some(&now.id) {
+        "already"
+    } else {
+        "now"
+    };
     app.terminal.say(&format!(
-        "{} · {} now serves {}, deployed {age}",
+        "{} · {} {already} serves {}, deployed {age}",
         now.project, now.namespace, now.id
     ));
     app.terminal.result(&now.preview_url);

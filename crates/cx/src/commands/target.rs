@@ -8,7 +8,7 @@ use model::{NamespaceName, ProjectName};
 
 use crate::cli::TargetArgs;
 use crate::client::Client;
-use crate::exit::Fault;
+use crate::exit::{Exit, Fault, instead};
 
 /// A project and a namespace: a preview.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,27 @@ impl Target {
     }
 
     pub(super) async fn preview(&self, client: &Client) -> anyhow::Result<view::Preview> {
-        client.find_preview(&self.project, &self.namespace).await
+        let found = client.find_preview(&self.project, &self.namespace).await;
+        found.map_err(|error| {
+            let mut fault = instead(
+                &error,
+                "`cx list` shows what there is; name it with --project and --namespace",
+            );
+            if fault.exit == Exit::NotFound {
+                fault.message = format!(
+                    "there is no preview of {} in the namespace {}",
+                    self.project, self.namespace
+                );
+            }
+            fault.into()
+        })
     }
+}
+
+/// The deployment that `id`, or its beginning, names.
+pub(super) async fn named(client: &Client, id: &str) -> anyhow::Result<view::Deployment> {
+    let found = client.deployment(id).await;
+    found.map_err(|error| instead(&error, "`cx inspect` lists the deployments of a preview").into())
 }
 
 /// The deployment that `id` names, or else the newest of the preview that `args` name.
@@ -44,7 +63,7 @@ pub(super) async fn deployment(
     args: &TargetArgs,
 ) -> anyhow::Result<view::Deployment> {
     if let Some(id) = id {
-        return client.deployment(id).await;
+        return named(client, id).await;
     }
     let target = Target::here(args)?;
     let newest = target.preview(client).await?.newest;

@@ -56,17 +56,22 @@ async fn live(app: &App, args: &UpArgs, client: &Client, server: Option<&Server>
     let target = Target::new(&args.deploy.target, &args.deploy.dir)?;
     client.health().await?;
     let before = target.preview(client).await.is_ok();
+    let ending = ending(before || args.keep, server.is_some());
     let result = tokio::select! {
-        result = show(app, args, client) => result,
+        result = show(app, args, client, &ending) => result,
         ended = serve::ended() => ended.map(|()| Exit::Ok).map_err(Into::into),
     };
     app.terminal.clear();
     let preview = target.preview(client).await.ok();
     match preview {
         Some(preview) if before || args.keep => {
+            let serves = match server {
+                Some(_) => "stays, and answers again with the next `cx serve` or `cx up`",
+                None => "stays",
+            };
             app.terminal.say(&format!(
-                "{} stays; `cx delete --namespace {}` removes it",
-                preview.url, preview.namespace
+                "{} {serves}; `cx delete --namespace {} --project {}` removes it",
+                preview.url, preview.namespace, preview.project
             ));
         }
         Some(preview) => {
@@ -78,22 +83,37 @@ async fn live(app: &App, args: &UpArgs, client: &Client, server: Option<&Server>
     result
 }
 
-async fn show(app: &App, args: &UpArgs, client: &Client) -> anyhow::Result<Exit> {
+/// What Ctrl-C will do, in words.
+fn ending(stays: bool, own_server: bool) -> String {
+    let server = if own_server { "the server" } else { "this log" };
+    match (stays, own_server) {
+        (true, _) => format!("ends {server}; the preview stays"),
+        (false, true) => "ends the preview and the server; --keep lets the preview stay".to_owned(),
+        (false, false) => "ends the preview; --keep lets it stay".to_owned(),
+    }
+}
+
+/// Deploys and shows what the application writes. `ending` says what Ctrl-C does.
+async fn show(app: &App, args: &UpArgs, client: &Client, ending: &str) -> anyhow::Result<Exit> {
     let deployment = deploy(app, client, &args.deploy).await?;
+    if app.terminal.json {
+        app.terminal.json_line(&deployment)?;
+    }
     if !serves(&deployment) {
         return Ok(exit(&deployment));
     }
-    if app.terminal.json {
-        app.terminal.json_line(&deployment)?;
-    } else {
-        app.terminal.result(&deployment.preview_url);
+    if !app.terminal.json {
         let paint = app.terminal.err;
-        app.terminal.say(&format!(
-            "{} {}",
-            paint.dim("dashboard"),
-            dashboard(client).await?
-        ));
-        app.terminal.say(&paint.dim("Ctrl-C ends it."));
+        app.terminal.say("");
+        app.terminal
+            .result(&app.terminal.out.link(&deployment.preview_url));
+        app.terminal.say("");
+        let dashboard = dashboard(client).await?;
+        app.terminal
+            .say(&format!("{}  {dashboard}", paint.dim("dashboard")));
+        app.terminal
+            .say(&format!("{}  {}", paint.dim("Ctrl-C   "), paint.dim(ending)));
+        app.terminal.say("");
     }
     logs::follow(app, client, &deployment, LogKind::Runtime).await?;
     // A static site has no log; and whoever deploys again elsewhere ends this one. The preview is there all the same.
@@ -126,4 +146,17 @@ async fn end(client: &Client, preview: &PreviewId, server: Option<&Server>) -> a
         tracing::warn!("some instances have not ended yet; the next start removes them");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ctrl_c_is_said_to_do_what_it_does() {
+        assert!(ending(false, true).starts_with("ends the preview and the server"));
+        assert!(!ending(false, false).contains("server"));
+        assert_eq!(ending(true, true), "ends the server; the preview stays");
+        assert_eq!(ending(true, false), "ends this log; the preview stays");
+    }
 }

@@ -1,9 +1,9 @@
 //! The machine around the sandboxes: toolchains, disk, ports.
 
-use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use builder::toolchain::Installation;
 use model::units::format_bytes;
 
 use super::Finding;
@@ -16,20 +16,26 @@ const DISK_BAD: u64 = 1 << 30;
 /// Below this, it is time to look, in bytes.
 const DISK_LOW: u64 = 10 << 30;
 
-/// Node, as found on the machine.
-pub(super) fn toolchains(places: &[PathBuf]) -> Finding {
-    // Where `/bin` is a link to `/usr/bin`, one Node is found in several ways.
-    let programs = places
-        .iter()
-        .filter_map(|place| place.join("bin/node").canonicalize().ok());
-    let found: BTreeSet<String> = programs.map(|program| program.display().to_string()).collect();
-    let found: Vec<String> = found.into_iter().collect();
-    match found.is_empty() {
-        true => Finding::ok(
+/// Node and npm, as found on the machine.
+pub(super) fn toolchains(found: &[Installation]) -> Finding {
+    let mut installed: Vec<String> = Vec::new();
+    // Where `/lib` is a link to `/usr/lib`, the same npm is found again at the root.
+    for Installation { prefix, node, npm } in found.iter().filter(|found| found.node.is_some()) {
+        let versions = [
+            node.map(|version| format!("Node {version}")),
+            npm.map(|version| format!("npm {version}")),
+        ];
+        let versions: Vec<String> = versions.into_iter().flatten().collect();
+        installed.push(format!("{} in {}", versions.join(" and "), prefix.display()));
+    }
+    if installed.is_empty() {
+        Finding::ok(
             "toolchains",
             "no Node on this machine; it is fetched from the registry when needed",
-        ),
-        false => Finding::ok("toolchains", format!("Node: {}", found.join(", "))),
+        )
+    } else {
+        let rest = "; other versions are fetched from the registry";
+        Finding::ok("toolchains", format!("{}{rest}", installed.join(", ")))
     }
 }
 
@@ -100,4 +106,32 @@ async fn version(address: SocketAddr) -> Option<String> {
     let client = Client::new(find(&global, &Environment::default()).ok()?).ok()?;
     let health = client.health().await.ok()?;
     Some(health.get("version")?.as_str()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn toolchains_have_versions_and_places() {
+        let found = Installation {
+            prefix: "/opt/node".into(),
+            node: Some("20.1.2".parse().unwrap()),
+            npm: Some("10.8.2".parse().unwrap()),
+        };
+        let half = Installation {
+            npm: None,
+            prefix: "/usr".into(),
+            ..found.clone()
+        };
+        let no_node = Installation {
+            node: None,
+            ..found.clone()
+        };
+        assert_eq!(
+            toolchains(&[found, half, no_node]).detail,
+            "Node 20.1.2 and npm 10.8.2 in /opt/node, Node 20.1.2 in /usr; other versions are fetched from the registry"
+        );
+        assert!(toolchains(&[]).detail.starts_with("no Node"));
+    }
 }

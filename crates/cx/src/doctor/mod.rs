@@ -67,7 +67,9 @@ pub(crate) async fn examine(
     privilege: Result<sandbox::Privilege, String>,
 ) -> Vec<Finding> {
     let mut findings = isolation::findings(privilege).await;
-    findings.push(machine::toolchains(&options.toolchain_search));
+    findings.push(machine::toolchains(&builder::toolchain::find(
+        &options.toolchain_search,
+    )));
     findings.push(machine::disk(&options.data));
     findings.extend(machine::ports(&options.listen).await);
     findings.push(network::local_names(&options.domain));

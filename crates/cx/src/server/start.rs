@@ -172,7 +172,14 @@ async fn provider(data: &DataDir, store: &Store, host: &Host) -> anyhow::Result<
 fn bind(options: &ServerOptions, links: edge::EdgeLinks) -> Result<Edge, Fault> {
     let mut edge = EdgeOptions::new(options.listen.clone(), &options.domain);
     edge.platform_hosts = platform_hosts(options);
-    Edge::bind(edge, links).map_err(|error| Fault::failed("cannot_listen", error.to_string()))
+    Edge::bind(edge, links).map_err(|error| {
+        // The edge knows no hints; what to do stands behind the semicolon.
+        let text = error.to_string();
+        let (what, todo) = text
+            .split_once("; ")
+            .unwrap_or((&text, "choose another address with --listen"));
+        Fault::failed("cannot_listen", what).hint(todo)
+    })
 }
 
 fn control_options(

@@ -3,25 +3,32 @@
 use model::Failure;
 use model::failure::{Blame, Location};
 
-use super::{Paint, plain};
+use super::{Paint, hint, plain};
 
 /// What happened, where, the last lines of the log, and what to do next.
 pub(crate) fn failure_lines(failure: &Failure, paint: Paint) -> Vec<String> {
     let mut lines = vec![format!("{} {}", paint.red("error:"), plain(&failure.message))];
-    if let Some(location) = &failure.location {
-        lines.push(format!("  {} {}", paint.cyan("-->"), plain(&place(location))));
+    // Messages about cx.toml begin with the place, as compilers' do.
+    let place = failure.location.as_ref().map(place);
+    if let Some(place) = place.filter(|place| !failure.message.starts_with(place.as_str())) {
+        lines.push(format!("  {} {}", paint.cyan("-->"), plain(&place)));
     }
-    if !failure.log_excerpt.is_empty() {
+    let excerpt: Vec<&String> = failure
+        .log_excerpt
+        .iter()
+        .skip_while(|line| line.trim().is_empty())
+        .collect();
+    if !excerpt.is_empty() {
         lines.push(format!("  {}", paint.dim("│")));
-        lines.extend(
-            failure
-                .log_excerpt
-                .iter()
-                .map(|line| format!("  {} {}", paint.dim("│"), plain(line))),
-        );
+        let line = |line: &&String| {
+            format!("  {} {}", paint.dim("│"), plain(line))
+                .trim_end()
+                .to_owned()
+        };
+        lines.extend(excerpt.iter().map(line));
         lines.push(format!("  {}", paint.dim("│")));
     }
-    lines.push(format!("{} {}", paint.cyan("hint:"), plain(&failure.hint)));
+    lines.push(format!("{} {}", paint.cyan("hint:"), hint(&failure.hint)));
     if failure.blame == Blame::Platform {
         lines.push(format!(
             "{} this is a failure of the platform, not of the project ({})",

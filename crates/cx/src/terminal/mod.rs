@@ -10,11 +10,13 @@ mod progress;
 mod screen;
 mod table;
 mod time;
+mod transcript;
 
 pub(crate) use failure::failure_lines;
-pub(crate) use paint::{Paint, plain};
+pub(crate) use paint::{Paint, hint, plain};
 pub(crate) use plan::plan_lines;
 pub(crate) use progress::{Progress, log_line, status_word};
 pub(crate) use screen::Terminal;
 pub(crate) use table::table;
 pub(crate) use time::{ago, now_ms, until};
+pub(crate) use transcript::Transcript;

@@ -23,7 +23,7 @@ impl Paint {
         self.on
     }
 
-    colours! { bold "1" dim "2" red "1;31" green "32" yellow "33" cyan "36" }
+    colours! { bold "1" dim "2" link "1;4;36" red "1;31" green "32" yellow "33" cyan "36" }
 }
 
 /// `text` with control characters made visible: what an application logs must not move the cursor, clear the screen or
@@ -42,6 +42,22 @@ pub(crate) fn plain(text: &str) -> String {
     shown
 }
 
+/// A hint in the voice of the command line: the API's are whole sentences, for pages.
+pub(crate) fn hint(text: &str) -> String {
+    let text = plain(text);
+    let text = match text.strip_suffix('.') {
+        Some(sentence) if !sentence.contains(". ") => sentence,
+        _ => &text,
+    };
+    let mut rest = text.chars();
+    match (rest.next(), rest.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(rest).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +66,16 @@ mod tests {
     fn colours_only_where_wanted() {
         assert_eq!(Paint::new(false).green("ok"), "ok");
         assert_eq!(Paint::new(true).green("ok"), "\x1b[32mok\x1b[0m");
+    }
+
+    #[test]
+    fn hints_have_one_voice() {
+        assert_eq!(hint("Run it on your machine."), "run it on your machine");
+        assert_eq!(
+            hint("PORT is given. Listen there."),
+            "PORT is given. Listen there."
+        );
+        assert_eq!(hint("`cx list` shows it"), "`cx list` shows it");
     }
 
     #[test]

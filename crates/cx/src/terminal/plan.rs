@@ -5,13 +5,16 @@ use model::plan::{Serve, Step};
 
 use super::{Paint, plain};
 
+/// The name of the reason for what is served.
+const SERVE: &str = "serve";
+
 /// One line for every field that says something, and the reason why it says so.
 pub(crate) fn plan_lines(plan: &Plan, paint: Paint) -> Vec<String> {
     let fields = fields(plan);
     let width = fields
         .iter()
         .map(|(name, _)| name.len())
-        .chain(plan.reasons.keys().map(String::len))
+        .chain(plan.reasons.keys().filter(|name| *name != SERVE).map(String::len))
         .max()
         .unwrap_or(0);
     let mut lines = Vec::new();
@@ -21,7 +24,7 @@ pub(crate) fn plan_lines(plan: &Plan, paint: Paint) -> Vec<String> {
             paint.dim(format!("{name:<width$}")),
             plain(value)
         ));
-        if let Some(reason) = plan.reasons.get(*name) {
+        if let Some(reason) = plan.reasons.get(reason_of(name)) {
             lines.push(format!("  {:width$}  {}", "", paint.dim(plain(reason))));
         }
     }
@@ -29,7 +32,7 @@ pub(crate) fn plan_lines(plan: &Plan, paint: Paint) -> Vec<String> {
     for (name, reason) in plan
         .reasons
         .iter()
-        .filter(|(name, _)| !fields.iter().any(|(field, _)| field == name))
+        .filter(|(name, _)| !fields.iter().any(|(field, _)| reason_of(field) == *name))
     {
         lines.push(format!(
             "  {}  {}",
@@ -38,6 +41,14 @@ pub(crate) fn plan_lines(plan: &Plan, paint: Paint) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// What the reason for `field` goes by: that a directory or a command is served has one.
+fn reason_of(field: &str) -> &str {
+    match field {
+        "output" | "start" => SERVE,
+        field => field,
+    }
 }
 
 /// The fields with a value, by the names that reasons go by.
@@ -88,5 +99,27 @@ fn command(step: &Step) -> String {
     match &step.fallback {
         Some(fallback) => format!("{} (else {fallback})", step.command),
         None => step.command.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use builder::plan::detect;
+    use builder::source::DirectorySource;
+
+    #[test]
+    fn the_reason_stands_below_what_it_explains() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("Procfile"), "web: python3 a.py --port $PORT\n").unwrap();
+        std::fs::write(dir.path().join("a.py"), "").unwrap();
+        let plan = detect(&DirectorySource::walk(dir.path()).unwrap()).unwrap();
+        let lines = plan_lines(&plan, Paint::default());
+        let start = lines
+            .iter()
+            .position(|line| line == "  start      python3 a.py --port $PORT")
+            .unwrap();
+        assert_eq!(lines[start + 1].trim(), "the Procfile has a web line");
+        assert!(!lines.iter().any(|line| line.contains("serve  ")), "{lines:?}");
     }
 }

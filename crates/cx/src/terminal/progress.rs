@@ -9,6 +9,9 @@ use model::units::format_millis;
 
 use super::{Paint, failure_lines, plain};
 
+/// The phase of which the plan is the result.
+const DETECT: &str = "detect";
+
 /// What has been said of one deployment. Words out, nothing printed.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
@@ -25,32 +28,36 @@ impl Progress {
         }
     }
 
-    /// The line for a phase that this side measured itself.
+    /// The line for a phase that has ended well.
     pub(crate) fn phase(&self, name: &str, millis: u64, note: &str) -> String {
-        let (mark, time) = (
-            self.paint.green("✓"),
-            self.paint.dim(format!("{:>7}", format_millis(millis))),
-        );
+        self.marked(&self.paint.green("✓"), name, millis, note)
+    }
+
+    fn marked(&self, mark: &str, name: &str, millis: u64, note: &str) -> String {
+        let time = self.paint.dim(format!("{:>7}", format_millis(millis)));
         format!("{mark} {name:<9} {time}  {note}").trim_end().to_owned()
     }
 
-    /// Lines for the phases of `deployment` that have ended since the last call.
-    pub(crate) fn ended(&mut self, deployment: &view::Deployment) -> Vec<String> {
+    /// Lines for the phases of `deployment` that have ended since the last call, and when they did.
+    pub(crate) fn ended(&mut self, deployment: &view::Deployment) -> Vec<(i64, String)> {
         let mut lines = Vec::new();
-        for phase in &deployment.phases {
-            // The upload was measured and said on this side.
-            let Some(millis) = phase.millis.filter(|_| phase.name != "upload") else {
+        for (index, phase) in deployment.phases.iter().enumerate() {
+            let last = index + 1 == deployment.phases.len();
+            let Some(millis) = phase.millis.filter(|_| is_told(phase, deployment)) else {
                 continue;
             };
+            if phase.name == DETECT && deployment.plan.is_none() && deployment.state.is_unfinished() {
+                // What was detected is written a moment after; what follows waits with it.
+                break;
+            }
             if self.said.insert((phase.name.clone(), phase.started_at_ms)) {
-                let failed = deployment.state == State::Failed
-                    && deployment.phases.last().is_some_and(|last| last == phase);
-                let line = self.phase(&phase.name, millis, "");
-                lines.push(if failed {
-                    line.replacen('✓', "✗", 1)
-                } else {
-                    line
-                });
+                let detected = deployment.plan.as_ref().filter(|_| phase.name == DETECT);
+                let note = detected.map_or("", |plan| &plan.framework);
+                let line = match deployment.state == State::Failed && last {
+                    true => self.marked(&self.paint.red("✗"), &phase.name, millis, note),
+                    false => self.phase(&phase.name, millis, note),
+                };
+                lines.push((phase.started_at_ms.saturating_add_unsigned(millis), line));
             }
         }
         lines
@@ -105,6 +112,17 @@ impl Progress {
     }
 }
 
+/// The upload was measured and said on this side; and what needs no toolchain has not waited for one.
+fn is_told(phase: &view::Phase, deployment: &view::Deployment) -> bool {
+    let bare = || {
+        deployment
+            .plan
+            .as_ref()
+            .is_some_and(|plan| plan.toolchains.is_empty())
+    };
+    phase.name != "upload" && !(phase.name == "toolchain" && bare())
+}
+
 /// A line of a log, set off from what `cx` itself says.
 pub(crate) fn log_line(line: &view::LogLine, paint: Paint) -> String {
     let text = plain(&line.text);
@@ -114,7 +132,7 @@ pub(crate) fn log_line(line: &view::LogLine, paint: Paint) -> String {
         "info" => paint.dim(text),
         _ => text,
     };
-    format!("  {} {text}", paint.dim("│"))
+    format!("  {} {text}", paint.dim("│")).trim_end().to_owned()
 }
 
 /// A status, in its colour.
@@ -134,7 +152,7 @@ pub(crate) fn status_word(status: Status, paint: Paint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::deployment;
+    use crate::fixture::{deployment, static_plan};
     use model::Failure;
     use model::failure::Code;
 
@@ -150,19 +168,42 @@ mod tests {
     fn every_phase_is_said_once_when_it_has_ended() {
         let mut progress = Progress::new(Paint::default());
         let mut deployment = deployment(State::Building);
+        deployment.plan = Some(static_plan());
         deployment.phases = vec![
             phase("upload", 1, Some(9)),
             phase("detect", 2, Some(3)),
             phase("install", 5, None),
         ];
-        assert_eq!(progress.ended(&deployment), ["✓ detect        3ms"]);
+        assert_eq!(
+            progress.ended(&deployment),
+            [(5, "✓ detect        3ms  static".to_owned())]
+        );
         assert_eq!(
             progress.running(&deployment, 2_305).as_deref(),
             Some("install      2.3s")
         );
         deployment.phases[2].millis = Some(3_200);
-        assert_eq!(progress.ended(&deployment), ["✓ install      3.2s"]);
+        assert_eq!(
+            progress.ended(&deployment),
+            [(3_205, "✓ install      3.2s".to_owned())]
+        );
         assert!(progress.ended(&deployment).is_empty());
+    }
+
+    #[test]
+    fn what_was_detected_is_said_when_it_is_known() {
+        let mut progress = Progress::new(Paint::default());
+        let mut deployment = deployment(State::Building);
+        deployment.phases = vec![phase("detect", 2, Some(3))];
+        deployment.phases.push(phase("toolchain", 6, Some(0)));
+        assert!(progress.ended(&deployment).is_empty());
+        deployment.plan = Some(static_plan());
+        let said = progress.ended(&deployment);
+        assert_eq!(
+            said,
+            [(5, "✓ detect        3ms  static".to_owned())],
+            "and no toolchain"
+        );
     }
 
     #[test]
@@ -170,7 +211,10 @@ mod tests {
         let mut progress = Progress::new(Paint::default());
         let mut deployment = deployment(State::Failed);
         deployment.phases = vec![phase("build", 2, Some(30))];
-        assert_eq!(progress.ended(&deployment), ["✗ build        30ms"]);
+        assert_eq!(
+            progress.ended(&deployment),
+            [(32, "✗ build        30ms".to_owned())]
+        );
         deployment.failure = Some(Failure::new(Code::BuildFailed, "it broke"));
         assert_eq!(progress.outcome(&deployment)[0], "error: it broke");
     }

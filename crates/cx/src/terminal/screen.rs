@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::Paint;
+use super::{Paint, hint};
 use crate::cli::{Color, Global};
 use crate::environment::Environment;
 use crate::exit::Fault;
@@ -118,8 +118,8 @@ impl Terminal {
             return;
         }
         self.say(&format!("{} {}", self.err.red("error:"), fault.message));
-        if let Some(hint) = &fault.hint {
-            self.say(&format!("{} {hint}", self.err.cyan("hint:")));
+        if let Some(text) = &fault.hint {
+            self.say(&format!("{} {}", self.err.cyan("hint:"), hint(text)));
         }
     }
 
