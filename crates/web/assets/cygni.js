@@ -3,14 +3,17 @@
 "use strict";
 
 const LINES_MAX = 5000;
+const RETRY_MS = 3000;
 
 // Fetches this page again and puts its changing parts in place.
 let pending = 0;
 let fetching = false;
 let again = false;
+let pressed = false;
 
 async function refresh() {
-  if (fetching) {
+  // Whoever presses a button must not have it pulled away.
+  if (fetching || pressed) {
     again = true;
     return;
   }
@@ -21,14 +24,17 @@ async function refresh() {
       location.assign("/");
       return;
     }
-    if (!answer.ok || answer.redirected) return;
+    // The session has ended.
+    if (answer.redirected) {
+      location.assign(answer.url);
+      return;
+    }
+    if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const old of document.querySelectorAll("[data-live]")) {
       const fresh = page.getElementById(old.id);
-      // Whoever is about to press a button must not have it pulled away.
-      if (fresh && fresh.innerHTML !== old.innerHTML && !old.contains(document.activeElement)) {
-        old.replaceChildren(...fresh.childNodes);
-      }
+      if (pressed) again = true;
+      else if (fresh && shapeOf(fresh) !== shapeOf(old)) replace(old, fresh);
     }
   } finally {
     fetching = false;
@@ -39,6 +45,34 @@ async function refresh() {
   }
 }
 
+// What a part is made of, without its distances in time: these are kept fresh anyway.
+function shapeOf(part) {
+  const copy = part.cloneNode(true);
+  copy.querySelectorAll("time").forEach((time) => time.replaceChildren());
+  return copy.innerHTML;
+}
+
+// Puts the new content in place; the keyboard's focus stays where it was.
+function replace(old, fresh) {
+  const focused = old.contains(document.activeElement) ? nameOf(document.activeElement) : null;
+  old.replaceChildren(...fresh.childNodes);
+  if (focused === null) return;
+  const same = [...old.querySelectorAll("a, button")].find((element) => nameOf(element) === focused);
+  same?.focus({ preventScroll: true });
+}
+
+function nameOf(element) {
+  return `${element.tagName} ${element.getAttribute("href") ?? element.form?.getAttribute("action")} ${element.textContent}`;
+}
+
+function release() {
+  // The click comes after the release.
+  setTimeout(() => {
+    pressed = false;
+    if (again) soon();
+  }, 50);
+}
+
 function soon() {
   clearTimeout(pending);
   pending = setTimeout(() => refresh().catch(() => {}), 120);
@@ -47,16 +81,18 @@ function soon() {
 function followEvents(address) {
   const state = document.querySelector("[data-link-state]");
   const events = new EventSource(address);
-  let lost = false;
   events.onopen = () => {
     if (state) state.hidden = true;
-    if (lost) soon();
-    lost = false;
+    // Something may have happened after the page was made and before anybody listened.
+    soon();
   };
   events.onmessage = soon;
   events.onerror = () => {
-    lost = true;
     if (state) state.hidden = false;
+    // The browser tries again by itself, unless it was answered and refused: the page tells whether the session ended.
+    if (events.readyState !== EventSource.CLOSED) return;
+    soon();
+    setTimeout(() => followEvents(address), RETRY_MS);
   };
 }
 
@@ -79,15 +115,24 @@ function followLog(list) {
   const state = list.parentElement.querySelector("[data-log-state]");
   const source = new EventSource(list.dataset.log);
   let waiting = [];
+  // The newest line stays in view until somebody scrolls away from it.
+  let atEnd = true;
+  const toEnd = () => { if (atEnd) list.scrollTop = list.scrollHeight; };
+  list.addEventListener("scroll", () => {
+    atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  }, { passive: true });
+  new ResizeObserver(toEnd).observe(list);
   const flush = () => {
-    const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
     list.append(...waiting.map(lineOf));
     waiting = [];
     while (list.childElementCount > LINES_MAX) list.firstElementChild.remove();
-    if (atEnd) list.scrollTop = list.scrollHeight;
+    toEnd();
   };
   source.onopen = () => { state.textContent = "live"; };
-  source.onerror = () => { state.textContent = "reconnecting…"; };
+  source.onerror = () => {
+    const over = source.readyState === EventSource.CLOSED;
+    state.textContent = over ? "broken off; load the page again" : "reconnecting…";
+  };
   source.onmessage = (event) => {
     if (waiting.length === 0) requestAnimationFrame(flush);
     waiting.push(JSON.parse(event.data));
@@ -119,6 +164,12 @@ function tick() {
   if (document.querySelector(".phases .running")) soon();
 }
 
+addEventListener("pointerdown", () => { pressed = true; });
+addEventListener("pointerup", release);
+addEventListener("pointercancel", release);
+addEventListener("blur", release);
+// A page that the browser kept shows what was.
+addEventListener("pageshow", (event) => { if (event.persisted) soon(); });
 if (document.body.dataset.events) followEvents(document.body.dataset.events);
 document.querySelectorAll("[data-log]").forEach(followLog);
 setInterval(tick, 1000);

@@ -40,7 +40,7 @@ pub(crate) fn routes(web: &Web) -> Router<Web> {
             get(namespaces::get).delete(namespaces::delete),
         )
         .route("/namespaces/{namespace}/previews/{project}", get(previews::find))
-        .route("/previews", get(previews::list))
+        .route("/previews", get(previews::list).post(previews::create))
         .route(
             "/previews/{preview}",
             get(previews::get)

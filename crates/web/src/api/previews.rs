@@ -2,14 +2,28 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
-use control::ops::PreviewChange;
+use control::ops::{NewPreview, PreviewChange};
 use control::view;
-use model::{DeploymentId, NamespaceName, PreviewId, ProjectName};
+use http::StatusCode;
+use model::{DeploymentId, EnvironmentName, NamespaceName, PreviewId, ProjectName};
 use serde::{Deserialize, Deserializer};
 
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
 use crate::service::Web;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct New {
+    project: ProjectName,
+    #[serde(default = "NamespaceName::main")]
+    namespace: NamespaceName,
+    #[serde(default)]
+    environment: EnvironmentName,
+    /// `"7d"`.
+    #[serde(default)]
+    ttl: Option<String>,
+}
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -30,6 +44,20 @@ pub(crate) struct Rollback {
 
 pub(crate) async fn list(State(web): State<Web>) -> Result<Answer<Vec<view::Preview>>, Problem> {
     Ok(Answer(web.control.previews().await?))
+}
+
+/// Makes an empty preview, so that its address is known before anything is deployed; repeatable.
+pub(crate) async fn create(
+    State(web): State<Web>,
+    Json(new): Json<New>,
+) -> Result<(StatusCode, Answer<view::Preview>), Problem> {
+    let new = NewPreview {
+        project: new.project,
+        namespace: new.namespace,
+        environment: new.environment,
+        ttl_seconds: new.ttl.as_deref().map(seconds).transpose()?,
+    };
+    Ok((StatusCode::CREATED, Answer(web.control.create_preview(new).await?)))
 }
 
 pub(crate) async fn get(

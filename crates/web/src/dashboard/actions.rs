@@ -62,7 +62,7 @@ pub(super) async fn ask_delete(
             h1 { "Delete " (preview.project) " · " (preview.namespace) "?" }
             p { "Its deployments, instances, logs and addresses go. This cannot be undone." }
             div.actions {
-                (button("Delete it", &format!("/previews/{id}/delete"), "danger", &[("form", token)]))
+                (button("Delete it", &format!("/previews/{id}/delete"), "danger sure", &[("form", token)]))
                 a.button href={ "/previews/" (id) } { "Keep it" }
             }
         }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use control::view;
 use maud::{Markup, html};
 use model::DeploymentId;
+use model::deployment::State as DeploymentState;
 
 use super::layout::Page;
 use super::parts::{button, failure, phases, pill, time};
@@ -47,6 +48,8 @@ pub(super) async fn page(
 }
 
 fn head(deployment: &view::Deployment, preview: Option<&view::Preview>, token: &str) -> Markup {
+    // Before and after, nothing answers at its address.
+    let serves = deployment.state == DeploymentState::Ready;
     html! {
         p.crumbs {
             a href="/" { "Previews" } " / "
@@ -57,9 +60,9 @@ fn head(deployment: &view::Deployment, preview: Option<&view::Preview>, token: &
         div.head {
             div {
                 h1 { code { (deployment.id) } }
-                p { a.url href=(deployment.url) { (words::bare(&deployment.url)) } }
+                @if serves { p { a.url href=(deployment.url) { (words::bare(&deployment.url)) } } }
             }
-            (pill(words::state(deployment.state)))
+            (pill(words::deployment(deployment)))
         }
         p.facts {
             span { (deployment.environment) }
@@ -70,7 +73,7 @@ fn head(deployment: &view::Deployment, preview: Option<&view::Preview>, token: &
             }
         }
         div.actions {
-            a.button.primary href=(deployment.url) { "Open" }
+            @if serves { a.button.primary href=(deployment.url) { "Open" } }
             @if deployment.state.is_unfinished() {
                 (button("Cancel", &format!("/deployments/{}/cancel", deployment.id), "", &[("form", token)]))
             } @else {

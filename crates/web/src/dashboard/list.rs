@@ -41,7 +41,7 @@ fn row(preview: &view::Preview) -> Markup {
             }
             a.url href=(preview.url) { (words::bare(&preview.url)) }
             span.now { (now(preview)) }
-            (pill(words::status(preview.status)))
+            (pill(words::preview(preview)))
             span.age { (time(newest_ms(preview))) }
         }
     }
@@ -49,12 +49,8 @@ fn row(preview: &view::Preview) -> Markup {
 
 /// What its newest deployment is doing, while it is doing something.
 fn now(preview: &view::Preview) -> Markup {
-    let newest = preview
-        .newest
-        .as_ref()
-        .filter(|newest| newest.state.is_unfinished());
-    let phase = newest.and_then(|newest| newest.phases.iter().rev().find(|phase| phase.millis.is_none()));
-    html! { @if let Some(phase) = phase { span.phase { (phase.name) "…" } } }
+    let phase = preview.newest.as_ref().and_then(words::running);
+    html! { @if let Some(phase) = phase { (phase.name) "…" } }
 }
 
 fn nothing_yet() -> Markup {

@@ -68,6 +68,7 @@ fn onward() -> Response {
                 meta name="referrer" content="no-referrer";
                 meta name="color-scheme" content="light dark";
                 meta http-equiv="refresh" content="0; url=/";
+                link rel="icon" type="image/svg+xml" href="/assets/cygni.svg";
                 title { "Cygni" }
             }
             body { a href="/" { "Go on" } }

@@ -16,6 +16,17 @@ pub(super) fn pill((word, class): (&str, &str)) -> Markup {
     html! { span class={ "pill " (class) } { (word) } }
 }
 
+/// Text with what stands between backticks as code; a last backtick without a partner stays.
+pub(super) fn said(text: &str) -> Markup {
+    let parts: Vec<&str> = text.split('`').collect();
+    let last = parts.len() - 1;
+    html! {
+        @for (place, part) in parts.iter().enumerate() {
+            @if place % 2 == 0 { (part) } @else if place < last { code { (part) } } @else { "`" (part) }
+        }
+    }
+}
+
 /// A point in time, as distance; the whole is shown on demand, and the script keeps it fresh.
 pub(super) fn time(at_ms: i64) -> Markup {
     let whole = words::utc(at_ms);
@@ -74,7 +85,7 @@ pub(super) fn phases(deployment: &view::Deployment) -> Markup {
 pub(super) fn failure(failure: &Failure) -> Markup {
     html! {
         section.failure {
-            h3 { (failure.message) }
+            h3 { (said(&failure.message)) }
             @if let Some(location) = &failure.location {
                 p.place { code {
                     (location.file)
@@ -82,7 +93,7 @@ pub(super) fn failure(failure: &Failure) -> Markup {
                     @if let Some(column) = location.column { ":" (column) }
                 } }
             }
-            p { (failure.hint) }
+            p { (said(&failure.hint)) }
             @if failure.blame == Blame::Platform { p.note { "This is a failure of the platform, not of the project." } }
             @if !failure.log_excerpt.is_empty() { pre { (failure.log_excerpt.join("\n")) } }
             p.note { code { (failure.code.as_str()) } }
@@ -97,9 +108,9 @@ pub(super) fn problem_page(problem: &Problem, request_id: &str) -> Response {
         section.notice {
             p.number { (problem.status.as_u16()) }
             h1 { (title) }
-            p { (problem.detail) "." }
-            @if !problem.hint.is_empty() { p.note { (problem.hint) } }
-            p { a href="/" { "To the previews" } }
+            p { (said(&words::sentence(&problem.detail))) "." }
+            @if !problem.hint.is_empty() { p { (said(&problem.hint)) } }
+            div.actions { a.button href="/" { "To the previews" } }
             p.note { "Request " code { (request_id) } }
         }
     };
@@ -110,4 +121,22 @@ pub(super) fn problem_page(problem: &Problem, request_id: &str) -> Response {
         content,
     };
     (problem.status, page).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backticks_become_code_and_text_stays_text() {
+        let table = [
+            ("`a <b>` ended", "<code>a &lt;b&gt;</code> ended"),
+            ("no code", "no code"),
+            ("a ` alone", "a ` alone"),
+            ("`a` and `b", "<code>a</code> and `b"),
+        ];
+        for (text, html) in table {
+            assert_eq!(said(text).into_string(), html, "{text}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use model::plan::Serve;
 use model::{Plan, PreviewId};
 
 use super::layout::Page;
-use super::parts::{button, failure, phases, pill, time};
+use super::parts::{button, failure, phases, pill, said, time};
 use super::visitor::Visitor;
 use super::words;
 use crate::extract::Path;
@@ -25,8 +25,12 @@ pub(super) async fn page(
     let deployments = web.control.deployments(&id).await?;
     let token = visitor.form_token.as_str();
     let newest = deployments.first();
+    let serving = deployments
+        .iter()
+        .find(|deployment| deployment.current)
+        .or(newest);
     let content = html! {
-        div #head data-live { (head(&preview, newest, token)) }
+        div #head data-live { (head(&preview, serving, token)) }
         div #failure data-live {
             @if let Some(failed) = newest.and_then(|newest| newest.failure.as_ref()) { (failure(failed)) }
         }
@@ -52,14 +56,14 @@ pub(super) async fn page(
     .into_response())
 }
 
-fn head(preview: &view::Preview, newest: Option<&view::Deployment>, token: &str) -> Markup {
+fn head(preview: &view::Preview, serving: Option<&view::Deployment>, token: &str) -> Markup {
     html! {
         div.head {
             div {
                 h1 { (preview.project) " " span.namespace { (preview.namespace) } }
                 p { a.url href=(preview.url) { (words::bare(&preview.url)) } }
             }
-            (pill(words::status(preview.status)))
+            (pill(words::preview(preview)))
         }
         p.facts {
             span { (preview.environment) }
@@ -67,9 +71,9 @@ fn head(preview: &view::Preview, newest: Option<&view::Deployment>, token: &str)
             span { "expires " @if let Some(at) = preview.expires_at_ms { (time(at)) } @else { "never" } }
         }
         div.actions {
-            a.button.primary href=(preview.url) { "Open" }
-            @if let Some(newest) = newest {
-                (button("Redeploy", &format!("/deployments/{}/redeploy", newest.id), "", &[("form", token)]))
+            @if preview.current.is_some() { a.button.primary href=(preview.url) { "Open" } }
+            @if let Some(serving) = serving.filter(|serving| !serving.state.is_unfinished()) {
+                (button("Redeploy", &format!("/deployments/{}/redeploy", serving.id), "", &[("form", token)]))
             }
             a.button.danger href={ "/previews/" (preview.id) "/delete" } { "Delete…" }
         }
@@ -82,7 +86,7 @@ fn row(preview: &view::Preview, deployment: &view::Deployment, token: &str) -> M
     html! {
         li.current[deployment.current] {
             div.line {
-                (pill(words::state(deployment.state)))
+                (pill(words::deployment(deployment)))
                 a href={ "/deployments/" (deployment.id) } { code { (deployment.id) } }
                 @if deployment.current { span.mark { "current" } }
                 span.age { (time(deployment.created_at_ms)) }
@@ -114,9 +118,9 @@ pub(super) fn plan_section(plan: &Plan) -> Markup {
         dl.plan {
             @for (name, value) in &fields {
                 dt { (name) }
-                dd { code { (value) } @if let Some(reason) = plan.reasons.get(*name) { span.reason { (reason) } } }
+                dd { code { (value) } @if let Some(reason) = plan.reasons.get(*name) { span.reason { (said(reason)) } } }
             }
-            @for (name, reason) in unsaid { dt { (name) } dd { span.reason { (reason) } } }
+            @for (name, reason) in unsaid { dt { (name) } dd { span.reason { (said(reason)) } } }
         }
     }
 }

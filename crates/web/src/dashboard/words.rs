@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use control::view;
 use model::deployment::State;
 use model::preview::Status;
 
@@ -61,7 +62,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 }
 
 /// Word and class of a status.
-pub(super) fn status(status: Status) -> (&'static str, &'static str) {
+fn status(status: Status) -> (&'static str, &'static str) {
     match status {
         Status::Empty => ("Empty", "calm"),
         Status::Queued => ("Queued", "busy"),
@@ -75,7 +76,7 @@ pub(super) fn status(status: Status) -> (&'static str, &'static str) {
 }
 
 /// Word and class of a deployment's state.
-pub(super) fn state(state: State) -> (&'static str, &'static str) {
+fn state(state: State) -> (&'static str, &'static str) {
     match state {
         State::Queued => ("Queued", "busy"),
         State::Building => ("Building", "busy"),
@@ -85,6 +86,38 @@ pub(super) fn state(state: State) -> (&'static str, &'static str) {
         State::Cancelled => ("Cancelled", "calm"),
         State::Retired => ("Retired", "calm"),
     }
+}
+
+/// Word and class of a deployment, which prepares its build before its state says that it builds.
+pub(super) fn deployment(deployment: &view::Deployment) -> (&'static str, &'static str) {
+    match deployment.state {
+        State::Queued if running(deployment).is_some() => ("Preparing", "busy"),
+        other => state(other),
+    }
+}
+
+/// Word and class of a preview.
+pub(super) fn preview(preview: &view::Preview) -> (&'static str, &'static str) {
+    match (preview.status, &preview.newest) {
+        (Status::Queued, Some(newest)) => deployment(newest),
+        (other, _) => status(other),
+    }
+}
+
+/// The phase that an unfinished deployment is in.
+pub(super) fn running(deployment: &view::Deployment) -> Option<&view::Phase> {
+    let mut phases = deployment.phases.iter().rev();
+    phases
+        .find(|phase| phase.millis.is_none())
+        .filter(|_| deployment.state.is_unfinished())
+}
+
+/// A sentence: the first letter is a capital.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// An address without its scheme, as people read it.
