@@ -75,15 +75,16 @@ impl Server {
         &self.abandon
     }
 
-    /// Where the platform itself answers.
-    fn home(&self) -> String {
+    /// Where the platform itself answers whoever came to `host`.
+    fn home(&self, host: &Host) -> String {
         let EdgeOptions {
             public_scheme,
             domain,
             public_port,
             ..
         } = &self.options;
-        let port = public_port.map_or_else(String::new, |port| format!(":{port}"));
+        let port = host.port.or(*public_port);
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
         format!("{public_scheme}://{domain}{port}")
     }
 
@@ -130,8 +131,8 @@ impl Server {
             let table = self.tables.current();
             let Some(route) = table.routes.get(&errand.host.name) else {
                 return Err(Trouble::UnknownHost {
+                    home: self.home(&errand.host),
                     host: errand.host.name,
-                    home: self.home(),
                 });
             };
             let told = |trouble: &Trouble| {
