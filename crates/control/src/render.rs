@@ -61,7 +61,15 @@ pub(crate) fn route_table(rows: &RouteRows, generation: u64, host: impl Fn(&str)
                 deployment: None,
                 ..route(newest, Kind::Alias, notice(newest))
             },
-            (None, None) => continue,
+            // Made before anything was deployed to it.
+            (None, None) => Route {
+                kind: Kind::Alias,
+                project: preview.project.clone(),
+                namespace: preview.namespace.clone(),
+                service: ServiceName::web(),
+                deployment: None,
+                target: Target::Notice(Notice::Queued),
+            },
         };
         routes.insert(host(&preview.label), shown);
     }

@@ -12,12 +12,13 @@ use model::{
 };
 use sqlx::{Sqlite, Transaction};
 
+use super::previews::WantedPreview;
 use super::{Kind, OpError};
 use crate::control::Control;
 use crate::rows::deployment::{Deployment, NewDeployment};
 use crate::rows::event::NewEvent;
 use crate::rows::instance::Wanted;
-use crate::rows::preview::{NewPreview, Preview};
+use crate::rows::preview::Preview;
 use crate::rows::{self};
 use crate::secret::random;
 use crate::variables::{place_of, read_project_file};
@@ -62,11 +63,17 @@ impl Control {
         let ttl_seconds = request.ttl_seconds.or(file.preview.ttl);
         let keep = file.preview.keep.unwrap_or(DEPLOYMENTS_KEPT);
 
-        let now = self.now();
         let mut tx = self.db().begin().await?;
-        let preview = self.ensure_preview(&mut tx, &request, keep).await?;
+        let wanted = WantedPreview {
+            project: &request.project,
+            namespace: &request.namespace,
+            environment: request.environment,
+            origin: &request.origin,
+            keep,
+        };
+        let preview = self.ensure_preview(&mut tx, wanted).await?;
         if let Some(ttl) = ttl_seconds {
-            let at = now.saturating_add(i64::try_from(ttl.saturating_mul(1_000)).unwrap_or(i64::MAX));
+            let at = self.after_seconds(ttl);
             rows::preview::set_expiry(&mut *tx, &preview.id, Some(at)).await?;
         }
         let making = Making {
@@ -126,44 +133,6 @@ impl Control {
         tx.commit().await?;
         self.after_change(&[row]).await;
         self.deployment(id).await
-    }
-
-    async fn ensure_preview(
-        &self,
-        tx: &mut Transaction<'_, Sqlite>,
-        request: &DeployRequest,
-        keep: u32,
-    ) -> Result<Preview, OpError> {
-        if let Some(preview) = rows::preview::by_name(&mut **tx, &request.project, &request.namespace).await?
-        {
-            rows::preview::touch(tx, &preview.id, request.environment, &request.origin).await?;
-            rows::preview::set_keep(&mut **tx, &preview.id, keep).await?;
-            return Ok(preview);
-        }
-        let project = rows::project::by_name(&mut **tx, &request.project).await?;
-        let project = project.ok_or_else(|| OpError::not_found("project", &request.project))?;
-        let id = PreviewId::from_random(random()?);
-        let new = NewPreview {
-            id: &id,
-            project: &project.id,
-            namespace: &request.namespace,
-            environment: request.environment,
-            origin: &request.origin,
-            keep,
-            now: self.now(),
-        };
-        rows::preview::insert(tx, new).await?;
-        rows::host::claim_alias(tx, &id, &request.project, &request.namespace).await?;
-        let event = NewEvent {
-            kind: "preview.created",
-            project: Some(&request.project),
-            namespace: Some(&request.namespace),
-            deployment: None,
-            detail: Vec::new(),
-        };
-        rows::event::add(&mut **tx, self.now(), event).await?;
-        let preview = rows::preview::by_id(&mut **tx, &id).await?;
-        preview.ok_or_else(|| OpError::internal("the preview that was just written is not there"))
     }
 
     /// Cancels what is unfinished and writes the new row; gives its id and what it superseded.

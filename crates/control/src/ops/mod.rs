@@ -14,5 +14,5 @@ mod settings;
 pub use blobs::InlineFile;
 pub use deploy::DeployRequest;
 pub use error::{Kind, OpError};
-pub use previews::PreviewChange;
+pub use previews::{NewPreview, PreviewChange};
 pub use settings::{NewVariable, Scope};

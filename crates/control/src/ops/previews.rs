@@ -1,12 +1,16 @@
 //! Previews: shown, changed, deleted.
 
-use model::{NamespaceName, PreviewId, ProjectName};
+use model::limits::DEPLOYMENTS_KEPT;
+use model::preview::Origin;
+use model::{EnvironmentName, NamespaceName, PreviewId, ProjectName};
+use sqlx::{Sqlite, Transaction};
 
 use super::OpError;
 use crate::control::Control;
 use crate::rows::event::NewEvent;
 use crate::rows::preview::Preview;
 use crate::rows::{self};
+use crate::secret::random;
 use crate::view;
 
 /// What is to change about a preview; `None` leaves it.
@@ -18,7 +22,93 @@ pub struct PreviewChange {
     pub keep: Option<u32>,
 }
 
+/// A preview that is to be there before anything is deployed to it.
+#[derive(Clone, Debug)]
+pub struct NewPreview {
+    pub project: ProjectName,
+    pub namespace: NamespaceName,
+    pub environment: EnvironmentName,
+    /// `None`: it lives for ever.
+    pub ttl_seconds: Option<u64>,
+}
+
+/// What a preview must be like, whether it has to be made or not.
+pub(super) struct WantedPreview<'a> {
+    pub(super) project: &'a ProjectName,
+    pub(super) namespace: &'a NamespaceName,
+    pub(super) environment: EnvironmentName,
+    pub(super) origin: &'a Origin,
+    pub(super) keep: u32,
+}
+
 impl Control {
+    /// Makes an empty preview, so that its address is known; one that is there already is as good.
+    pub async fn create_preview(&self, new: NewPreview) -> Result<view::Preview, OpError> {
+        self.create_project(&new.project).await?;
+        let mut tx = self.db().begin().await?;
+        if rows::preview::by_name(&mut *tx, &new.project, &new.namespace)
+            .await?
+            .is_none()
+        {
+            let wanted = WantedPreview {
+                project: &new.project,
+                namespace: &new.namespace,
+                environment: new.environment,
+                origin: &Origin::Files,
+                keep: DEPLOYMENTS_KEPT,
+            };
+            let preview = self.ensure_preview(&mut tx, wanted).await?;
+            let at = new.ttl_seconds.map(|seconds| self.after_seconds(seconds));
+            rows::preview::set_expiry(&mut *tx, &preview.id, at).await?;
+        }
+        tx.commit().await?;
+        self.after_change(&[]).await;
+        self.find_preview(&new.project, &new.namespace).await
+    }
+
+    /// The moment that lies `seconds` ahead.
+    pub(super) fn after_seconds(&self, seconds: u64) -> i64 {
+        let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        self.now().saturating_add(millis)
+    }
+
+    /// The preview that is wanted, made where it is not there yet; its project must be.
+    pub(super) async fn ensure_preview(
+        &self,
+        tx: &mut Transaction<'_, Sqlite>,
+        wanted: WantedPreview<'_>,
+    ) -> Result<Preview, OpError> {
+        if let Some(preview) = rows::preview::by_name(&mut **tx, wanted.project, wanted.namespace).await? {
+            rows::preview::touch(tx, &preview.id, wanted.environment, wanted.origin).await?;
+            rows::preview::set_keep(&mut **tx, &preview.id, wanted.keep).await?;
+            return Ok(preview);
+        }
+        let project = rows::project::by_name(&mut **tx, wanted.project).await?;
+        let project = project.ok_or_else(|| OpError::not_found("project", wanted.project))?;
+        let id = PreviewId::from_random(random()?);
+        let row = rows::preview::NewPreview {
+            id: &id,
+            project: &project.id,
+            namespace: wanted.namespace,
+            environment: wanted.environment,
+            origin: wanted.origin,
+            keep: wanted.keep,
+            now: self.now(),
+        };
+        rows::preview::insert(tx, row).await?;
+        rows::host::claim_alias(tx, &id, wanted.project, wanted.namespace).await?;
+        let event = NewEvent {
+            kind: "preview.created",
+            project: Some(wanted.project),
+            namespace: Some(wanted.namespace),
+            deployment: None,
+            detail: Vec::new(),
+        };
+        rows::event::add(&mut **tx, self.now(), event).await?;
+        let preview = rows::preview::by_id(&mut **tx, &id).await?;
+        preview.ok_or_else(|| OpError::internal("the preview that was just written is not there"))
+    }
+
     /// Every preview, newest first.
     pub async fn previews(&self) -> Result<Vec<view::Preview>, OpError> {
         let mut views = Vec::new();
@@ -60,10 +150,7 @@ impl Control {
         }
         let mut tx = self.db().begin().await?;
         if let Some(ttl) = change.ttl_seconds {
-            let at = ttl.map(|seconds| {
-                self.now()
-                    .saturating_add(seconds.saturating_mul(1_000).min(i64::MAX as u64) as i64)
-            });
+            let at = ttl.map(|seconds| self.after_seconds(seconds));
             rows::preview::set_expiry(&mut *tx, id, at).await?;
         }
         if let Some(keep) = change.keep {

@@ -1,9 +1,11 @@
 //! What has had its time ends, and leaves nothing.
 
-use control::ops::PreviewChange;
+use control::ops::{NewPreview, PreviewChange};
+use model::EnvironmentName;
 use model::deployment::State;
+use model::preview::Status;
 
-use crate::world::{World, page, project, server};
+use crate::world::{World, namespace, page, project, server};
 
 #[tokio::test]
 async fn a_preview_expires() {
@@ -68,5 +70,27 @@ async fn a_deleted_project_is_gone_with_all_it_had() {
         world.deploy("api", "one", server("serve")).await.state,
         State::Ready
     );
+    world.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_preview_can_be_there_before_its_first_deployment() {
+    let world = World::new().await;
+    let new = NewPreview {
+        project: project("api"),
+        namespace: namespace("soon"),
+        environment: EnvironmentName::Preview,
+        ttl_seconds: Some(60),
+    };
+    let made = world.control.create_preview(new.clone()).await.unwrap();
+    assert_eq!(made.status, Status::Empty);
+    assert_eq!(world.control.create_preview(new).await.unwrap().id, made.id);
+    assert!(world.visit(&made.url).await.body.contains("Queued"));
+    let deployment = world.deploy("api", "soon", page("there")).await;
+    assert_eq!(deployment.preview_url, made.url);
+    assert_eq!(world.visit(&made.url).await.body, "there");
+    world.clock.advance(61_000);
+    world.control.settle().await;
+    assert!(world.control.previews().await.unwrap().is_empty());
     world.assert_quiet().await;
 }
