@@ -139,6 +139,7 @@ function followLog(list) {
   };
   source.addEventListener("end", () => {
     state.textContent = "ended";
+    list.dataset.ended = "";
     source.close();
   });
 }

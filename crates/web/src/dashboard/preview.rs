@@ -32,7 +32,10 @@ pub(super) async fn page(
     let content = html! {
         div #head data-live { (head(&preview, serving, token)) }
         div #failure data-live {
-            @if let Some(failed) = newest.and_then(|newest| newest.failure.as_ref()) { (failure(failed)) }
+            @if let Some(failed) = newest.and_then(|newest| newest.failure.as_ref()) {
+                @if preview.current.is_some() { p { "The newest deployment failed; the one before it goes on serving." } }
+                (failure(failed))
+            }
         }
         h2 { "Deployments" }
         ol.deployments #deployments data-live {
@@ -58,6 +61,7 @@ pub(super) async fn page(
 
 fn head(preview: &view::Preview, serving: Option<&view::Deployment>, token: &str) -> Markup {
     html! {
+        p.crumbs { a href="/" { "Previews" } " / " (preview.project) " · " (preview.namespace) }
         div.head {
             div {
                 h1 { (preview.project) " " span.namespace { (preview.namespace) } }
