@@ -50,6 +50,7 @@ impl Control {
         }
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+        self.last_upkeep().await;
     }
 
     /// Runs all passes until none of them finds anything to do now. What is due later stays undone.

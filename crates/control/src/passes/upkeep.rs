@@ -33,6 +33,13 @@ impl Control {
         }
     }
 
+    /// What ended since the last upkeep leaves nothing behind either, although the server ends now.
+    pub(super) async fn last_upkeep(&self) {
+        if let Err(error) = self.remove_stray_logs().await {
+            tracing::warn!(%error, "logs that nobody needs are left for the next start");
+        }
+    }
+
     async fn expire(&self) -> Result<(), AnyError> {
         for preview in rows::preview::all(self.db().read()).await? {
             if preview.expires_at_ms.is_some_and(|at| at <= self.now()) {
