@@ -133,7 +133,8 @@ impl Control {
         let Some(deployment) = rows::deployment::by_id(self.db().read(), lease.deployment()).await? else {
             return Ok(());
         };
-        rows::phase::forget_running(self.db().write(), &deployment.id).await?;
+        let from_the_start = matches!(deployment.state, State::Queued | State::Building);
+        rows::phase::forget_undone(self.db().write(), &deployment.id, from_the_start).await?;
         let secrets = self
             .given(&deployment)
             .await

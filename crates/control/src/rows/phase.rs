@@ -56,14 +56,18 @@ pub(crate) async fn end(
         .map(drop)
 }
 
-/// Forgets phases that never ended: whoever ran them is gone and they begin again.
-pub(crate) async fn forget_running(
+/// Forgets what a run that broke off has noted, because it is done again: all but the upload where the build begins
+/// anew, and else what never ended.
+pub(crate) async fn forget_undone(
     db: impl SqliteExecutor<'_>,
     deployment: &DeploymentId,
+    from_the_start: bool,
 ) -> Result<(), sqlx::Error> {
-    let sql = "DELETE FROM phases WHERE deployment_id = $1 AND millis IS NULL";
+    let sql =
+        "DELETE FROM phases WHERE deployment_id = $1 AND (millis IS NULL OR ($2 = 1 AND name <> 'upload'))";
     sqlx::query(sql)
         .bind(deployment.as_str())
+        .bind(i64::from(from_the_start))
         .execute(db)
         .await
         .map(drop)
