@@ -65,10 +65,7 @@ impl Control {
             trust: deployment.trust,
             rebuild: deployment.rebuild,
         };
-        // The key names the toolchains, so they are found or fetched here.
-        held.journal.phase_started("toolchain");
-        let key = self.inner.builder.key(&request).await?;
-        held.journal.phase_ended("toolchain");
+        let key = self.key(&request, held).await?;
         if let Some(found) = self.find_build(deployment, &key).await? {
             return Ok(found);
         }
@@ -121,6 +118,19 @@ impl Control {
         held.journal.info(&format!("Detected {}", plan.framework));
         rows::deployment::set_plan(self.db().write(), &held.lease, &plan).await?;
         Ok(plan)
+    }
+
+    /// The key names the toolchains, so they are found or fetched here.
+    async fn key(&self, request: &BuildRequest, held: &Held) -> Result<Digest, Failure> {
+        let named = !request.plan.toolchains.is_empty();
+        if named {
+            held.journal.phase_started("toolchain");
+        }
+        let key = self.inner.builder.key(request).await;
+        if named {
+            held.journal.phase_ended("toolchain");
+        }
+        key
     }
 
     async fn find_build(&self, deployment: &Deployment, key: &Digest) -> Result<Option<Built>, Stop> {

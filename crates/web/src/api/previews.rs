@@ -57,7 +57,10 @@ pub(crate) async fn create(
         environment: new.environment,
         ttl_seconds: new.ttl.as_deref().map(seconds).transpose()?,
     };
-    Ok((StatusCode::CREATED, Answer(web.control.create_preview(new).await?)))
+    Ok((
+        StatusCode::CREATED,
+        Answer(web.control.create_preview(new).await?),
+    ))
 }
 
 pub(crate) async fn get(
