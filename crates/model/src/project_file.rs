@@ -283,7 +283,22 @@ fn locate(text: &str, error: &toml::de::Error) -> ProjectFileError {
             message.split(", expected").next().unwrap_or(&message)
         );
     }
-    at(text, offset, message)
+    at(text, offset, in_words(&message))
+}
+
+/// Types of Rust are no words for people.
+fn in_words(message: &str) -> String {
+    let words = [
+        (
+            "expected u16",
+            "expected a whole number from 0 to 65535, such as 3000",
+        ),
+        ("expected u32", "expected a whole number, such as 3"),
+        ("expected f64", "expected a number, such as 0.5"),
+    ];
+    words.iter().fold(message.to_owned(), |message, (rust, plain)| {
+        message.replace(rust, plain)
+    })
 }
 
 /// serde says: unknown field `outptu`, expected one of `install`, `command`, `output`.
@@ -421,6 +436,8 @@ mod tests {
         for (text, message) in table {
             assert_eq!(error(text), message);
         }
+        let port = error("[run]\nport = \"abc\"\n");
+        assert!(port.contains("such as 3000") && !port.contains("u16"), "{port}");
         assert!(error("project = \n").starts_with("cx.toml:1:"));
         assert!(error("[env]\n\"A B\" = \"x\"\n").contains("`A B` cannot be the name of a variable"));
         assert!(error("[env.staging]\nA = \"x\"\n").contains("`staging` is not an environment"));

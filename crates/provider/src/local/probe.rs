@@ -4,11 +4,14 @@ use std::io;
 use std::time::Duration;
 
 use sandbox::Sandbox;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, sink};
 use tokio::time::timeout;
 
 /// A first answer can take long: some servers compile on demand.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// How much of an answer, and for how long, is read for the sake of good manners.
+const REST_TIME: Duration = Duration::from_secs(2);
+const REST_BYTES: u64 = 1 << 20;
 const ANSWER_BEGINS: &[u8] = b"HTTP/1.";
 const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Cygni (looking for the port)\r\nAccept: */*\r\n\
@@ -24,5 +27,7 @@ async fn ask(sandbox: &Sandbox, port: u16) -> io::Result<bool> {
     stream.write_all(REQUEST).await?;
     let mut begin = [0; ANSWER_BEGINS.len()];
     stream.read_exact(&mut begin).await?;
+    // Hanging up in the middle of an answer would show as an error in the application's own log.
+    tokio::spawn(async move { timeout(REST_TIME, copy(&mut stream.take(REST_BYTES), &mut sink())).await });
     Ok(begin == *ANSWER_BEGINS)
 }
