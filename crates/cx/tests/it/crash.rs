@@ -7,9 +7,9 @@ use crate::platform::{Platform, copy_of, example};
 fn the_same_process_answers_after_the_platform_was_killed() {
     let mut platform = Platform::start();
     let copy = copy_of("guestbook");
-    // Writes a line every 20 ms, so that the time without a platform shows in the log.
+    // Writes a line every 2 ms, so that the time without a platform shows in the log.
     let server = std::fs::read_to_string(copy.path().join("server.js")).unwrap();
-    let ticking = format!("let tick = 0; setInterval(() => console.log('tick ' + tick++), 20);\n{server}");
+    let ticking = format!("let tick = 0; setInterval(() => console.log('tick ' + tick++), 2);\n{server}");
     std::fs::write(copy.path().join("server.js"), ticking).unwrap();
     let url = platform.ok(&["deploy", copy.path().to_str().unwrap(), "--project", "book"]);
     let pid = get(&format!("{url}/pid")).body;
