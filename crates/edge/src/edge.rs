@@ -77,6 +77,9 @@ impl Edge {
     pub async fn run(self, shutdown: CancellationToken) {
         let connections = TaskTracker::new();
         let places = Arc::new(Semaphore::new(self.server.limits().connections_max));
+        let (server, mut tables) = (self.server.clone(), self.tables);
+        // Tables may have come since the sockets were opened: the first visitor is served from the newest.
+        server.tables().take_newest(&mut tables);
         let mut tasks = JoinSet::new();
         for listener in self.listeners {
             let accepting = Accepting {
@@ -86,7 +89,6 @@ impl Edge {
             };
             tasks.spawn(accepting.run(listener));
         }
-        let (server, tables) = (self.server.clone(), self.tables);
         tasks.spawn(async move { server.tables().follow(tables).await });
         shutdown.cancelled().await;
         tasks.shutdown().await;

@@ -43,10 +43,15 @@ impl Tables {
     /// Serves from every table that comes; ends when no more can come.
     pub(crate) async fn follow(&self, mut tables: watch::Receiver<Arc<RouteTable>>) {
         while tables.changed().await.is_ok() {
-            let table = tables.borrow_and_update().clone();
-            self.swap(table);
+            self.take_newest(&mut tables);
         }
         tracing::warn!("no more route tables come; serving from the last one");
+    }
+
+    /// Serves from the newest table that has come.
+    pub(crate) fn take_newest(&self, tables: &mut watch::Receiver<Arc<RouteTable>>) {
+        let table = tables.borrow_and_update().clone();
+        self.swap(table);
     }
 
     fn swap(&self, table: Arc<RouteTable>) {
