@@ -19,6 +19,8 @@ const PAGE_LINES: usize = 1_000;
 const PAGE_EVENTS: i64 = 500;
 /// How long a wait for more lasts at the most; whoever follows asks again.
 const WAIT: Duration = Duration::from_secs(1);
+/// How soon a build log is looked at again although nothing rang.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Runtime logs are written by another process, which rings no bell of ours.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -87,7 +89,14 @@ impl Control {
     /// Returns when there may be more of the log to read, or after a second.
     pub async fn log_changed(&self, _id: &DeploymentId, kind: LogKind) {
         match kind {
-            LogKind::Build => self.inner.lines.listen().wait(LOOK_EVERY).await,
+            LogKind::Build => {
+                let (mut lines, mut news) = (self.inner.lines.listen(), self.inner.news.listen());
+                // A new line, or the end: what rang between the last look and now is seen at the next one.
+                tokio::select! {
+                    () = lines.wait(LOOK_AGAIN) => {}
+                    () = news.wait(LOOK_AGAIN) => {}
+                }
+            }
             LogKind::Runtime => tokio::time::sleep(LOOK_EVERY).await,
         }
     }
