@@ -46,6 +46,8 @@ pub struct ControlOptions {
     pub provider: Arc<dyn Provider>,
     pub links: EdgeLinks,
     pub clock: Clock,
+    /// Whether this machine keeps what runs within its limits; where it cannot, sources that nobody trusts are refused.
+    pub limits_hold: bool,
     /// Builds that run at the same time in the whole installation.
     pub builds_max: usize,
     /// Builds of one project that run at the same time.
@@ -99,6 +101,7 @@ pub(crate) struct Inner {
     /// Things outside that somebody is at work on, by name: nobody else may touch them meanwhile.
     pub(crate) in_hand: Mutex<HashSet<String>>,
     pub(crate) tasks: TaskTracker,
+    pub(crate) limits_hold: bool,
     pub(crate) build_slots: Arc<Semaphore>,
     pub(crate) builds_per_project_max: usize,
     pub(crate) project_slots: Mutex<HashMap<ProjectId, Arc<Semaphore>>>,
@@ -137,6 +140,7 @@ impl Control {
             cancels: Mutex::default(),
             in_hand: Mutex::default(),
             tasks: TaskTracker::new(),
+            limits_hold: options.limits_hold,
             build_slots: Arc::new(Semaphore::new(options.builds_max.max(1))),
             builds_per_project_max: options.builds_per_project_max.max(1),
             project_slots: Mutex::default(),

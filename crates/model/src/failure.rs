@@ -134,6 +134,8 @@ codes! {
         "The edge did not answer for the new deployment; see the server's log."
     SandboxFailed "sandbox_failed" Build Platform
         "The server could not isolate the process; `cx doctor` tells what the machine lacks."
+    IsolationTooWeak "isolation_too_weak" Build Platform
+        "Give the server cgroups (`cx doctor` says how), or deploy as somebody who is trusted."
     Cancelled "cancelled" Build Project
         "Deploy again when you want it after all."
     PlatformError "platform_error" Build Platform

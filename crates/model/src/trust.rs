@@ -42,8 +42,30 @@ impl Trust {
         self > Self::Fork
     }
 
+    /// Whether it may run on a machine whose limits of memory, CPU and processes are (not) kept by the kernel. People
+    /// who are trusted are told what is clamped; strangers are refused.
+    pub fn may_run(self, limits_hold: bool) -> bool {
+        limits_hold || self > Self::Fork
+    }
+
     /// Whether what was cached by `writer` may be read.
     pub fn reads_cache_of(self, writer: Trust) -> bool {
         writer >= self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_run_only_where_limits_hold() {
+        assert!(Trust::Fork.may_run(true) && !Trust::Fork.may_run(false));
+        assert!(Trust::Member.may_run(false) && Trust::Owner.may_run(false));
+    }
+
+    #[test]
+    fn caches_are_read_downwards_only() {
+        assert!(Trust::Fork.reads_cache_of(Trust::Owner) && !Trust::Owner.reads_cache_of(Trust::Fork));
     }
 }

@@ -27,6 +27,11 @@ struct Built {
 
 impl Control {
     pub(super) async fn build_step(&self, deployment: &Deployment, held: &Held) -> Result<(), Stop> {
+        if !deployment.trust.may_run(self.inner.limits_hold) {
+            let message =
+                "this server cannot keep a stranger's code within limits of memory, CPU and processes";
+            return Err(Failure::new(Code::IsolationTooWeak, message).into());
+        }
         let built = match self.prepared(deployment) {
             Some(built) => built,
             None => self.find_or_build(deployment, held).await?,

@@ -236,6 +236,7 @@ async fn open(
         provider: Arc::new(provider),
         links,
         clock,
+        limits_hold: true,
         builds_max: 2,
         builds_per_project_max: 1,
     };

@@ -50,6 +50,8 @@ struct Ground {
     store: Store,
     provider: Arc<dyn Provider>,
     builder: Builder,
+    /// Whether this machine keeps sandboxes within their limits.
+    limits_hold: bool,
 }
 
 impl Server {
@@ -134,6 +136,7 @@ impl Ground {
                 .hint("`cx doctor` says what this machine lacks")
         })?;
         let provider = provider(&data, &store, &host).await?;
+        let limits_hold = host.capabilities().limits_hold();
         let builder = Builder::new(BuilderOptions {
             store: store.clone(),
             runner: Arc::new(SandboxRunner::new(host, options.own_registries())),
@@ -151,6 +154,7 @@ impl Ground {
             store,
             provider,
             builder,
+            limits_hold,
         })
     }
 }
@@ -204,6 +208,7 @@ fn control_options(
         provider: Arc::clone(&ground.provider),
         links,
         clock: Clock::system(),
+        limits_hold: ground.limits_hold,
         builds_max: cores.max(2),
         builds_per_project_max: 2,
     }

@@ -217,6 +217,7 @@ async fn control(directory: &TempDir) -> Control {
             probe: Arc::new(Ready),
         },
         clock: Clock::system(),
+        limits_hold: true,
         builds_max: 2,
         builds_per_project_max: 1,
     };
