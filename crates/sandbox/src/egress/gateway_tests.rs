@@ -108,11 +108,21 @@ fn answer(query: &[u8], address: Ipv4Addr, records: u8) -> Vec<u8> {
     bytes
 }
 
+/// The port that is free for UDP may be somebody's for TCP; another one is tried then.
+async fn one_port_for_both() -> (UdpSocket, TcpListener) {
+    for _ in 0..100 {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
+            return (udp, tcp);
+        }
+    }
+    panic!("no port is free for both UDP and TCP");
+}
+
 /// A resolver on loopback that answers every name with one address; over UDP only when one record is asked for.
 async fn fake_resolver(address: Ipv4Addr, records: u8) -> SocketAddr {
-    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (udp, tcp) = one_port_for_both().await;
     let at = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(at).await.unwrap();
     tokio::spawn(async move {
         let mut buffer = [0; 2048];
         while let Ok((length, client)) = udp.recv_from(&mut buffer).await {
