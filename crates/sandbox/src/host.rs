@@ -99,11 +99,6 @@ impl Host {
         })
     }
 
-    /// Holds one directory per sandbox, named after it.
-    pub fn directory(&self) -> &Path {
-        &self.inner.options.dir
-    }
-
     /// Where the sandbox `name` has its record and its log, whether it exists or not.
     pub fn directory_of(&self, name: &str) -> PathBuf {
         self.inner.options.dir.join(name)

@@ -48,7 +48,7 @@ struct Making<'a> {
     source: &'a Digest,
     rebuild: bool,
     prepared: Option<(&'a Plan, &'a Artifact, &'a DeploymentId)>,
-    /// Name and sealed value, by the id that they are sealed for.
+    /// In clear; sealed for the new deployment before they are written.
     variables: &'a BTreeMap<String, String>,
     uploaded: Option<&'a view::Phase>,
 }

@@ -5,14 +5,12 @@ use model::{DeploymentId, PreviewId};
 
 use super::{Kind, OpError};
 use crate::control::Control;
+use crate::passes::DRAIN_MS;
 use crate::rows::deployment::Deployment;
 use crate::rows::event::NewEvent;
 use crate::rows::instance::Wanted;
 use crate::rows::{self};
 use crate::view;
-
-/// How long the deployment that is left goes on with requests that it has begun, in milliseconds.
-const DRAIN_MS: i64 = 30_000;
 
 impl Control {
     /// Lets the preview follow `to`, or the newest ready deployment before its current one.

@@ -13,6 +13,7 @@ use model::plan::Health;
 use model::{Artifact, InstanceId};
 use provider::Phase;
 
+use super::DRAIN_MS;
 use super::advance::{Held, Stop};
 use crate::control::Control;
 use crate::links::{Check, NoAnswer};
@@ -22,8 +23,6 @@ use crate::rows::instance::{Instance, Wanted};
 use crate::rows::{self};
 use crate::secret::random;
 
-/// How long the predecessor goes on with requests that it has begun, in milliseconds.
-const DRAIN_MS: i64 = 30_000;
 /// How often a starting server is looked at while its health is asked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 

@@ -24,6 +24,8 @@ use crate::rows::{self};
 /// How long a pass sleeps when nobody rings.
 const POLL: Duration = Duration::from_secs(2);
 const UPKEEP_EVERY: Duration = Duration::from_secs(10);
+/// How long a deployment that the alias has left goes on with requests that it has begun, in milliseconds.
+pub(crate) const DRAIN_MS: i64 = 30_000;
 /// How long a deployment that is not current stays awake after a visit, in milliseconds.
 const VISIT_MS: i64 = 5 * 60 * 1_000;
 /// Rounds after which settling gives up: passes that never come to rest are a bug.
