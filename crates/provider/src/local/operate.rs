@@ -51,6 +51,23 @@ impl LocalProvider {
             };
             self.inner.instances.set(&instance, known);
         }
+        self.take_over_scratches()
+    }
+
+    /// A crash between the making or removing of a scratch directory and of its sandbox leaves the directory alone. It is
+    /// shown as an instance that has ended, so that whoever knows the rows has it started again or removed.
+    fn take_over_scratches(&self) -> Result<(), ProviderError> {
+        let names = self.inner.store.scratches();
+        let names = names.map_err(|error| ProviderError::List(error.to_string()))?;
+        for instance in names.iter().filter_map(|name| name.parse::<InstanceId>().ok()) {
+            if self.inner.instances.get(&instance).is_none() {
+                let lost = Known::Ended {
+                    summary: "was lost".to_owned(),
+                    out_of_memory: false,
+                };
+                self.inner.instances.set(&instance, lost);
+            }
+        }
         Ok(())
     }
 

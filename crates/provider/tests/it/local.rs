@@ -30,6 +30,7 @@ pub(crate) const TESTS: &[Test] = &[
         adoption,
     ),
     ("local::an_ended_instance_is_found_as_ended", ended_while_away),
+    ("local::what_lost_its_sandbox_is_found_and_removed", lost_sandbox),
     ("local::files_survive_a_crash_and_not_a_removal", files),
     (
         "local::layers_lie_over_the_source_and_toolchains_on_the_path",
@@ -281,6 +282,27 @@ fn ended_while_away() {
         next.ensure(&spec).await.unwrap();
         next.ready(&spec.instance, None, PATIENCE).await.unwrap();
         next.remove(&spec.instance).await.unwrap();
+    });
+}
+
+/// A crash between the two halves of a removal: the sandbox is gone, what the instance wrote is not.
+fn lost_sandbox() {
+    run(async {
+        let world = World::new().await;
+        let instance = world.spec_of("python3 server.py").instance;
+        world.store.scratch(instance.as_str()).unwrap();
+        let next = platform(world.directory.path(), &world.store).await;
+        let listed = next.list().await.unwrap();
+        assert!(
+            listed
+                .iter()
+                .any(|observed| observed.instance == instance
+                    && matches!(observed.phase, Phase::Exited { .. })),
+            "{listed:?}"
+        );
+        next.remove(&instance).await.unwrap();
+        assert!(world.store.scratches().unwrap().is_empty());
+        assert!(next.list().await.unwrap().is_empty());
     });
 }
 
