@@ -33,6 +33,25 @@ impl SandboxRunner {
         Self { host, registries }
     }
 
+    /// Removes what steps of an earlier platform left: they ended with it, and nobody will run them again by that name.
+    /// To be called before the first step.
+    pub async fn remove_leftovers(&self) -> Result<(), RunError> {
+        let found = self
+            .host
+            .found()
+            .await
+            .map_err(|error| RunError::Start(error.to_string()))?;
+        for name in found
+            .iter()
+            .map(|found| found.name())
+            .filter(|name| is_step(name))
+        {
+            let removed = self.host.remove(name).await;
+            removed.map_err(|error| RunError::Lost(error.to_string()))?;
+        }
+        Ok(())
+    }
+
     fn spec(&self, step: StepSpec) -> Spec {
         let mut spec = Spec::new(step.name, ["/bin/sh".to_owned(), "-c".to_owned(), step.command]);
         spec.cwd = step.directory;
@@ -99,6 +118,11 @@ impl Runner for SandboxRunner {
             .map_err(|error| RunError::Lost(error.to_string()))?;
         Ok(StepEnd { exit, contacts })
     }
+}
+
+/// Whether a sandbox is one of ours: steps are named after their build and their phase.
+fn is_step(sandbox: &str) -> bool {
+    sandbox.ends_with("-install") || sandbox.ends_with("-build")
 }
 
 /// Forwards the log until the end of the sandbox, which cancelling brings about.

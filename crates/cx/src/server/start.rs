@@ -137,9 +137,14 @@ impl Ground {
         })?;
         let provider = provider(&data, &store, &host).await?;
         let limits_hold = host.capabilities().limits_hold();
+        let runner = SandboxRunner::new(host, options.own_registries());
+        runner
+            .remove_leftovers()
+            .await
+            .context("what interrupted builds left could not be removed")?;
         let builder = Builder::new(BuilderOptions {
             store: store.clone(),
-            runner: Arc::new(SandboxRunner::new(host, options.own_registries())),
+            runner: Arc::new(runner),
             registry_url: options.registry_url.clone(),
             proxy: options.proxy.clone(),
             toolchain_search: options.toolchain_search.clone(),

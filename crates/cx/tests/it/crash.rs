@@ -60,3 +60,26 @@ fn a_build_that_was_interrupted_is_finished_by_the_next_start() {
     );
     assert!(get(url.trim()).body.contains("A single page"));
 }
+
+#[test]
+fn a_build_that_nobody_wants_after_a_crash_leaves_nothing() {
+    let mut platform = Platform::start();
+    let path = example("vite-spa");
+    let mut command = platform.command();
+    command.args(["deploy", path.to_str().unwrap(), "--project", "spa"]);
+    command
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped());
+    let mut deploying = command.spawn().unwrap();
+    crate::platform::read_until(deploying.stderr.as_mut().unwrap(), "npm ci");
+    deploying.kill().unwrap();
+    deploying.wait().unwrap();
+    platform.kill();
+    let left = std::fs::read_dir(platform.data().join("sandboxes"))
+        .unwrap()
+        .count();
+    assert!(left > 0, "the build was under way");
+    platform.start_again();
+    platform.ok(&["delete", "--namespace", "main", "--force"]);
+    platform.assert_leaves_nothing();
+}
