@@ -1,23 +1,23 @@
-//! Development tasks: `cargo xtask generate`, `cargo xtask tidy`, `cargo xtask restart`.
+//! Development tasks: `cargo xtask generate`, `cargo xtask tidy`, `cargo xtask bench`.
 
+mod bench;
 mod generate;
-mod restart;
 mod tidy;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask generate | tidy | restart
+const USAGE: &str = "usage: cargo xtask generate | tidy | bench [GROUP…]
   generate   write docs/reference from the code
   tidy       check what the code must not hold
-  restart    measure how long a preview is away when the platform is killed and started again";
+  bench      measure everything that has a figure, next to its peer; or only the groups that are named";
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
     let done = match task.as_str() {
         "generate" => generate::write(&root()),
         "tidy" => tidy::check(&root()),
-        "restart" => restart::measure(&root()),
+        "bench" => bench::run(&root(), &std::env::args().skip(2).collect::<Vec<_>>()),
         _ => Err(anyhow::anyhow!("`{task}` is not a task\n{USAGE}")),
     };
     match done {

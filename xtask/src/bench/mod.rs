@@ -1,0 +1,82 @@
+//! `cargo xtask bench [GROUP…]`: every figure that we promise, next to its peer, all in one run.
+//!
+//! Builds `cx` and the programs of `benches/` for release first, and installs the peers. Machines are noisy: every
+//! figure is the median of several readings, ours and the peer's in turns.
+
+mod figure;
+mod platform;
+mod restart;
+mod sandbox;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail, ensure};
+
+use figure::{Figure, Readings, Target, table};
+
+/// What measures, by the name that asks for it alone.
+const GROUPS: [(&str, fn(&Bench) -> anyhow::Result<Vec<Figure>>); 2] =
+    [("sandbox", sandbox::measure), ("restart", restart::measure)];
+
+/// Where everything is.
+struct Bench {
+    /// The workspace.
+    root: PathBuf,
+    /// The programs, built for release.
+    programs: PathBuf,
+    /// A directory of the run's own; gone at the end.
+    scratch: tempfile::TempDir,
+}
+
+impl Bench {
+    fn cx(&self) -> PathBuf {
+        self.programs.join("cx")
+    }
+}
+
+pub(crate) fn run(root: &Path, wanted: &[String]) -> anyhow::Result<()> {
+    for name in wanted {
+        ensure!(
+            GROUPS.iter().any(|(group, _)| group == name),
+            "`{name}` is not measured; there are: {}",
+            GROUPS.map(|(group, _)| group).join(", ")
+        );
+    }
+    command(Command::new(root.join("scripts/prepare")).arg("bench"))?;
+    let mut build = Command::new("cargo");
+    build.args([
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "cx",
+        "--package",
+        "benches",
+    ]);
+    command(build.current_dir(root))?;
+    let bench = Bench {
+        root: root.to_owned(),
+        programs: root.join("target/release"),
+        scratch: tempfile::Builder::new().prefix("cygni-bench-").tempdir()?,
+    };
+    let mut figures = Vec::new();
+    for (name, measure) in GROUPS {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            eprintln!("measuring {name}");
+            figures.extend(measure(&bench).with_context(|| format!("{name} could not be measured"))?);
+        }
+    }
+    println!("{}", table(&figures));
+    Ok(())
+}
+
+fn command(command: &mut Command) -> anyhow::Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    if !status.success() {
+        bail!("{:?} ended with {status}", command.get_program());
+    }
+    Ok(())
+}
