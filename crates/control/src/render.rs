@@ -55,7 +55,7 @@ pub(crate) fn route_table(rows: &RouteRows, generation: u64, host: impl Fn(&str)
         .map(|d| (&d.preview, d))
         .collect();
     for preview in &rows.previews {
-        let shown = match (serving.get(&preview.id), newest.get(&preview.id)) {
+        let mut shown = match (serving.get(&preview.id), newest.get(&preview.id)) {
             (Some(current), _) => route(current, Kind::Alias, target(current)),
             (None, Some(newest)) => Route {
                 deployment: None,
@@ -69,8 +69,10 @@ pub(crate) fn route_table(rows: &RouteRows, generation: u64, host: impl Fn(&str)
                 service: ServiceName::web(),
                 deployment: None,
                 target: Target::Notice(Notice::Queued),
+                watched: false,
             },
         };
+        shown.watched = preview.watched_until_ms.is_some();
         routes.insert(host(&preview.label), shown);
     }
     RouteTable { generation, routes }
@@ -84,6 +86,7 @@ fn route(deployment: &Deployment, kind: Kind, target: Target) -> Route {
         service: ServiceName::web(),
         deployment: Some(deployment.id.clone()),
         target,
+        watched: false,
     }
 }
 
@@ -95,6 +98,7 @@ fn gone_route(gone: &Gone) -> Route {
         service: ServiceName::web(),
         deployment: None,
         target: Target::Notice(Notice::Gone),
+        watched: false,
     }
 }
 
@@ -244,6 +248,7 @@ impl Control {
             current: row.current,
             created_at_ms: row.created_at_ms,
             expires_at_ms: row.expires_at_ms,
+            watched: row.watched_until_ms.is_some(),
         })
     }
 }

@@ -44,6 +44,8 @@ pub struct Preview {
     pub newest: Option<Deployment>,
     pub created_at_ms: i64,
     pub expires_at_ms: Option<i64>,
+    /// Whether somebody works on it right now: its pages reload when it changes.
+    pub watched: bool,
 }
 
 /// One attempt to serve one revision.

@@ -18,6 +18,7 @@ mod edge;
 mod files;
 mod hold;
 mod host;
+mod live;
 mod options;
 mod page;
 mod platform;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::answer::{Body, mark};
 use crate::hold::{Hold, Wakes};
 use crate::host::Host;
+use crate::live::Live;
 use crate::options::{EdgeLimits, EdgeLinks, EdgeOptions};
 use crate::page::{Reader, Trouble, name_request};
 use crate::proxy::{Errand, Proxy};
@@ -23,7 +24,8 @@ use crate::{Activity, Peer, PlatformService, REQUEST_ID_HEADER, files, request_i
 /// Everything that answering takes.
 pub(crate) struct Server {
     options: EdgeOptions,
-    tables: Tables,
+    tables: Arc<Tables>,
+    live: Live,
     activity: Activity,
     wakes: Arc<Wakes>,
     proxy: Proxy,
@@ -40,8 +42,10 @@ impl Server {
         let limits = &options.limits;
         let wakes = Arc::new(Wakes::new(links.wakes, limits.held_max, limits.hold_time));
         let proxy = Proxy::new(&options, links.dialer, wakes.clone(), stop.clone());
+        let tables = Arc::new(Tables::new(first, links.acknowledged, activity.clone()));
         Self {
-            tables: Tables::new(first, links.acknowledged, activity.clone()),
+            live: Live::new(tables.clone(), options.public_scheme.clone(), stop.clone()),
+            tables,
             activity,
             wakes,
             proxy,
@@ -121,7 +125,16 @@ impl Server {
             let request = request.map(|body| Upload::new(body, self.limits()).0.boxed_unsync());
             return Ok(self.platform.call(request).await);
         }
-        self.dispatch(Errand { peer, host, request }, reader).await
+        let mut errand = Errand { peer, host, request };
+        if let Some(answer) = self.live.answer(&mut errand) {
+            return answer;
+        }
+        let page = self.live.page(&mut errand.request, &errand.host);
+        let response = self.dispatch(errand, reader).await?;
+        Ok(match page {
+            Some(page) => page.finish(response),
+            None => response,
+        })
     }
 
     /// Looks the host up, again and again while its instance wakes.

@@ -24,6 +24,8 @@ pub struct Route {
     /// The deployment whose bytes are served; named on every answer. `None` while there is none.
     pub deployment: Option<DeploymentId>,
     pub target: Target,
+    /// Somebody works on the preview: its pages reload when the deployment changes.
+    pub watched: bool,
 }
 
 /// Whether a route is for ever or follows a preview.

@@ -10,9 +10,11 @@ mod previews;
 mod projects;
 mod rollback;
 mod settings;
+mod watching;
 
 pub use blobs::InlineFile;
 pub use deploy::DeployRequest;
 pub use error::{Kind, OpError};
 pub use previews::{NewPreview, PreviewChange};
 pub use settings::{NewVariable, Scope};
+pub use watching::WATCH_SECONDS;

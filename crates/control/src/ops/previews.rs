@@ -189,7 +189,7 @@ impl Control {
         Ok(())
     }
 
-    async fn preview_row(&self, id: &PreviewId) -> Result<Preview, OpError> {
+    pub(super) async fn preview_row(&self, id: &PreviewId) -> Result<Preview, OpError> {
         let row = rows::preview::by_id(self.db().read(), id).await?;
         row.ok_or_else(|| OpError::not_found("preview", id))
     }

@@ -22,6 +22,7 @@ impl Control {
     pub(super) async fn upkeep(&self) {
         let done: Result<(), AnyError> = async {
             self.expire().await?;
+            self.end_watching().await?;
             self.retire().await?;
             self.let_rest().await?;
             self.forget().await?;
@@ -46,6 +47,14 @@ impl Control {
                 tracing::info!(preview = %preview.id, project = %preview.project, "its time to live is over");
                 self.delete_preview_rows(&preview, "preview.expired").await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Whoever worked on a preview and does not say so any more has gone.
+    async fn end_watching(&self) -> Result<(), AnyError> {
+        if rows::preview::end_lapsed_watching(self.db().write(), self.now()).await? {
+            self.put_out_table().await?;
         }
         Ok(())
     }

@@ -19,6 +19,8 @@ pub(crate) struct Preview {
     pub(crate) keep: u32,
     pub(crate) created_at_ms: i64,
     pub(crate) expires_at_ms: Option<i64>,
+    /// Until when somebody works on it.
+    pub(crate) watched_until_ms: Option<i64>,
     /// The label of its alias.
     pub(crate) label: String,
 }
@@ -38,6 +40,7 @@ fn read(row: &SqliteRow) -> Result<Preview, sqlx::Error> {
         keep: row.try_get::<i64, _>("keep")? as u32,
         created_at_ms: row.try_get("created_at_ms")?,
         expires_at_ms: row.try_get("expires_at_ms")?,
+        watched_until_ms: row.try_get("watched_until_ms")?,
         label: row.try_get("label")?,
     })
 }
@@ -155,6 +158,26 @@ pub(crate) async fn set_keep(
         .execute(db)
         .await
         .map(drop)
+}
+
+pub(crate) async fn set_watched(
+    db: impl SqliteExecutor<'_>,
+    id: &PreviewId,
+    until_ms: Option<i64>,
+) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE previews SET watched_until_ms = $2 WHERE id = $1";
+    let query = sqlx::query(sql).bind(id.as_str()).bind(until_ms);
+    query.execute(db).await.map(drop)
+}
+
+/// Ends the watching of whom nobody has heard again; whether there was any.
+pub(crate) async fn end_lapsed_watching(
+    db: impl SqliteExecutor<'_>,
+    now_ms: i64,
+) -> Result<bool, sqlx::Error> {
+    let sql = "UPDATE previews SET watched_until_ms = NULL WHERE watched_until_ms <= $1";
+    let done = sqlx::query(sql).bind(now_ms).execute(db).await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Removes the preview and everything that hangs on it.

@@ -13,3 +13,4 @@ mod failing;
 mod restarting;
 mod secrets;
 mod sleeping;
+mod watching;

@@ -141,6 +141,11 @@ impl World {
         self.edge.get(host(url)).await
     }
 
+    /// Whether pages at the address reload when it changes.
+    pub(crate) fn is_watched(&self, url: &str) -> bool {
+        self.edge.route(host(url)).is_some_and(|route| route.watched)
+    }
+
     pub(crate) async fn log(&self, id: &DeploymentId) -> Vec<String> {
         let page = self.control.log(id, LogKind::Build, 0).await.unwrap();
         page.lines.into_iter().map(|line| line.text).collect()

@@ -10,6 +10,7 @@ mod files;
 mod forwarding;
 mod hosts;
 mod limits;
+mod live;
 mod streams;
 mod switching;
 mod visitor;

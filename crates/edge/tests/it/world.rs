@@ -113,11 +113,28 @@ impl World {
 
     /// Publishes a table with `routes` and waits until it is served from.
     pub(crate) async fn publish(&mut self, routes: Vec<(&str, Target)>) {
-        let generation = *self.acknowledged.borrow() + 1;
         let routes = routes
             .into_iter()
             .map(|(host, target)| (host.to_owned(), route(target)))
             .collect();
+        self.put_out(routes).await;
+    }
+
+    /// The same with somebody at work on each of them.
+    pub(crate) async fn publish_watched(&mut self, routes: Vec<(&str, Target)>) {
+        let watched = |target| Route {
+            watched: true,
+            ..route(target)
+        };
+        let routes = routes
+            .into_iter()
+            .map(|(host, target)| (host.to_owned(), watched(target)))
+            .collect();
+        self.put_out(routes).await;
+    }
+
+    async fn put_out(&mut self, routes: HashMap<String, Route>) {
+        let generation = *self.acknowledged.borrow() + 1;
         self.tables
             .as_ref()
             .unwrap()
@@ -252,5 +269,6 @@ fn route(target: Target) -> Route {
         service: ServiceName::web(),
         deployment: Some(deployment(number)),
         target,
+        watched: false,
     }
 }

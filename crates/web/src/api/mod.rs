@@ -50,6 +50,10 @@ pub(crate) fn routes(web: &Web) -> Router<Web> {
         .route("/previews/{preview}/deployments", get(previews::deployments))
         .route("/previews/{preview}/rollback", post(previews::rollback))
         .route(
+            "/previews/{preview}/watch",
+            put(previews::watch).delete(previews::unwatch),
+        )
+        .route(
             "/deployments",
             post(deployments::create).layer(large(JSON_BYTES_MAX)),
         )

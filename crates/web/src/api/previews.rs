@@ -117,6 +117,21 @@ pub(crate) async fn rollback(
     Ok(Answer(web.control.rollback(&id, rollback.to.as_ref()).await?))
 }
 
+/// Somebody works on it: its pages reload when it changes. Holds for 15 seconds, and is said again meanwhile.
+pub(crate) async fn watch(
+    State(web): State<Web>,
+    Path(id): Path<PreviewId>,
+) -> Result<Answer<view::Preview>, Problem> {
+    Ok(Answer(web.control.watch_preview(&id).await?))
+}
+
+pub(crate) async fn unwatch(
+    State(web): State<Web>,
+    Path(id): Path<PreviewId>,
+) -> Result<Answer<view::Preview>, Problem> {
+    Ok(Answer(web.control.unwatch_preview(&id).await?))
+}
+
 /// A time to live as people write it.
 pub(super) fn seconds(text: &str) -> Result<u64, Problem> {
     let invalid = |error: model::units::ParseUnitError| Problem::invalid("invalid_ttl", error.to_string());
