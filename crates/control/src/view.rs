@@ -8,10 +8,11 @@ use model::{
     Artifact, DeploymentId, Digest, EnvironmentName, Failure, InstanceId, NamespaceName, Plan, PreviewId,
     ProjectId, ProjectName, ServiceName,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A codebase with settings.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Project {
     pub id: ProjectId,
     pub name: ProjectName,
@@ -21,14 +22,14 @@ pub struct Project {
 }
 
 /// The previews of one change.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Namespace {
     pub name: NamespaceName,
     pub previews: Vec<Preview>,
 }
 
 /// The long-lived environment of one context.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Preview {
     pub id: PreviewId,
     pub project: ProjectName,
@@ -49,7 +50,7 @@ pub struct Preview {
 }
 
 /// One attempt to serve one revision.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Deployment {
     pub id: DeploymentId,
     pub project: ProjectName,
@@ -76,7 +77,7 @@ pub struct Deployment {
 }
 
 /// One phase of a deployment: `upload`, `detect`, `toolchain`, `install`, `build`, `collect`, `start`, `health`, `route`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Phase {
     pub name: String,
     pub started_at_ms: i64,
@@ -85,7 +86,7 @@ pub struct Phase {
 }
 
 /// Something that runs for a deployment.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Instance {
     pub id: InstanceId,
     pub service: ServiceName,
@@ -94,7 +95,7 @@ pub struct Instance {
 }
 
 /// What happened, for whoever follows along.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Grows by one with every event; the cursor of a follower.
     pub sequence: i64,
@@ -112,7 +113,7 @@ pub struct Event {
 }
 
 /// Which log of a deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogKind {
     /// Detection, install, build, and what the platform did to start and route it.
@@ -122,7 +123,7 @@ pub enum LogKind {
 }
 
 /// One line of a log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogLine {
     pub at_ms: i64,
     /// `out`, `err`, `info`, `warn` or `error`.
@@ -131,7 +132,7 @@ pub struct LogLine {
 }
 
 /// A piece of a log.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LogPage {
     pub lines: Vec<LogLine>,
     /// Where the next page starts.
@@ -141,7 +142,7 @@ pub struct LogPage {
 }
 
 /// A variable as it is listed; the value of a secret is never shown.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Variable {
     pub name: String,
     pub secret: bool,
@@ -149,7 +150,8 @@ pub struct Variable {
 }
 
 /// What the server says of itself to anybody.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Installation")]
 pub struct Health {
     /// `ok`.
     pub status: String,

@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Health;
 use crate::{Digest, ServiceName};
 
 /// The output of a build, one part per service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Artifact {
     pub services: Vec<Part>,
 }
 
 /// What one service is served from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ArtifactPart")]
 pub struct Part {
     pub service: ServiceName,
     #[serde(flatten)]
@@ -22,15 +24,17 @@ pub struct Part {
 }
 
 /// Files for the edge, or files and a command for an instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(rename = "ArtifactContent")]
 pub enum Content {
     Static { tree: Digest, spa: bool },
     Server(Server),
 }
 
 /// A process to run over a stack of immutable layers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ServerPart")]
 pub struct Server {
     /// The source tree, at the bottom of the stack.
     pub source: Digest,
@@ -51,7 +55,7 @@ pub struct Server {
 pub type LayerKey = Digest;
 
 /// One toolchain as a layer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolchainLayer {
     /// `node`.
     pub name: String,

@@ -3,14 +3,16 @@
 //! Dashboard, comment, command line, API and MCP all render the same value. Every code is a row of one table that
 //! holds its stage, whose turn it is and what to do next; each has a page in the reference.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Lines of log that a failure carries at the most.
 pub const EXCERPT_LINES_MAX: usize = 20;
 
 /// Where on the way from source to URL it happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "FailureStage")]
 pub enum Stage {
     Upload,
     Detect,
@@ -23,8 +25,9 @@ pub enum Stage {
 }
 
 /// Whose turn it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "FailureBlame")]
 pub enum Blame {
     /// The source must change; trying again gives the same.
     Project,
@@ -33,7 +36,8 @@ pub enum Blame {
 }
 
 /// A place in the source, as far as a tool named one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SourceLocation")]
 pub struct Location {
     pub file: String,
     pub line: Option<u32>,
@@ -41,7 +45,7 @@ pub struct Location {
 }
 
 /// Why a deployment did not become ready.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     pub stage: Stage,
     pub blame: Blame,
@@ -60,8 +64,9 @@ pub struct Failure {
 macro_rules! codes {
     ($($variant:ident $text:literal $stage:ident $blame:ident $hint:literal)*) => {
         /// What went wrong, as a stable name that programs can rely on.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
+        #[schemars(rename = "FailureCode")]
         pub enum Code { $($variant),* }
 
         impl Code {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::{BASE32_NOPAD, Encoding};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Random bytes behind one identity.
@@ -36,8 +37,9 @@ fn is_body(body: &str) -> bool {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $what:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
+        #[schemars(extend("pattern" = concat!("^", $prefix, "[a-z2-7]{16}$")))]
         pub struct $name(String);
 
         impl $name {

@@ -1,9 +1,10 @@
 //! Limits of one build or one instance, and the fixed limits of the platform.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What one build, or one instance, may use at the most.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// Thousandths of one CPU: 1500 is one and a half.
     pub cpu_millis: u32,

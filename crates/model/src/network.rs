@@ -1,10 +1,11 @@
 //! Where code may connect to, by what it is doing. Host loopback, private ranges, metadata services and other previews
 //! are never among it; only the operator of the server can open one of those.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Hosts that may be contacted from a sandbox.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Egress {
     /// Nothing.
@@ -18,7 +19,7 @@ pub enum Egress {
 }
 
 /// The policy of each thing that a deployment does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Network {
     pub install: Egress,
     pub build: Egress,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ServiceName;
@@ -9,7 +10,7 @@ use crate::limits::{HEALTH_SECONDS, Limits};
 use crate::network::Network;
 
 /// How to build and run one source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The rule that matched, such as `vite`; `custom` where cx.toml says everything.
     pub framework: String,
@@ -32,7 +33,8 @@ pub struct Plan {
 }
 
 /// A toolchain that is asked for, such as Node 20.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PlannedToolchain")]
 pub struct Toolchain {
     /// `node`, `npm`.
     pub name: String,
@@ -41,7 +43,8 @@ pub struct Toolchain {
 }
 
 /// One command of a build, run by `/bin/sh -c` in the root.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PlannedStep")]
 pub struct Step {
     pub command: String,
     /// Tried once when the command fails, such as `npm install` after `npm ci`.
@@ -50,7 +53,8 @@ pub struct Step {
 }
 
 /// One part of a deployment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PlannedService")]
 pub struct Service {
     pub name: ServiceName,
     #[serde(flatten)]
@@ -58,8 +62,9 @@ pub struct Service {
 }
 
 /// How a service is served.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(rename = "PlannedServing")]
 pub enum Serve {
     /// Files, served by the edge itself.
     Static {
@@ -79,7 +84,8 @@ pub enum Serve {
 }
 
 /// When a server counts as healthy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "HealthCheck")]
 pub struct Health {
     /// `None`: any status below 500 at `/`. Otherwise 2xx or 3xx at this path.
     pub path: Option<String>,

@@ -1,11 +1,12 @@
 //! The status of a preview: derived from its rows, never stored.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::deployment::State;
 
 /// Where a preview came from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Origin {
     /// A directory on somebody's machine.
@@ -15,8 +16,9 @@ pub enum Origin {
 }
 
 /// What a person sees of a preview.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "PreviewStatus")]
 pub enum Status {
     /// Nothing has been deployed yet.
     Empty,

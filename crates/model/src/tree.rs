@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Digest;
@@ -19,13 +20,15 @@ pub const PATH_BYTES_MAX: usize = 1_024;
 pub const COMPONENT_BYTES_MAX: usize = 255;
 
 /// A relative path inside a tree: UTF-8, `/` between components, never empty, no `.`, `..` or control characters.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("minLength" = 1, "maxLength" = PATH_BYTES_MAX))]
 pub struct TreePath(String);
 
 /// What stands at a path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(rename = "TreeNode")]
 pub enum Node {
     /// A regular file of `size_bytes`; only the executable bit of its mode is kept.
     File {
@@ -38,7 +41,8 @@ pub enum Node {
 }
 
 /// One path of a tree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "TreeEntry")]
 pub struct Entry {
     pub path: TreePath,
     #[serde(flatten)]
@@ -46,7 +50,7 @@ pub struct Entry {
 }
 
 /// A valid, sorted set of entries. Directories are implied; empty ones are not kept.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<Entry>", into = "Vec<Entry>")]
 pub struct Tree {
     entries: Vec<Entry>,

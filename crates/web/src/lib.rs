@@ -18,5 +18,6 @@ mod service;
 mod session;
 mod stream;
 
+pub use api::description;
 pub use service::{WebOptions, service};
 pub use session::SessionKey;

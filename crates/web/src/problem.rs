@@ -6,10 +6,11 @@
 use axum::response::{IntoResponse, Response};
 use control::ops::{Kind, OpError};
 use http::{HeaderValue, StatusCode, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The media type of problem documents.
-const MEDIA_TYPE: &str = "application/problem+json";
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// Why a request was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,14 +22,20 @@ pub(crate) struct Problem {
     pub(crate) hint: String,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// Why a request was not done (RFC 9457).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(crate) struct Document<'a> {
+    /// `urn:cygni:problem:` and the code.
     r#type: String,
     title: &'a str,
     status: u16,
+    /// A stable name that programs can rely on.
     code: &'a str,
+    /// What happened, and the value involved.
     detail: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
+    /// What to do next.
     hint: &'a str,
     request_id: &'a str,
 }
@@ -43,8 +50,14 @@ impl Problem {
         }
     }
 
+    /// The request does not have its form.
     pub(crate) fn invalid(code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// The request has its form, and still asks for what cannot be.
+    pub(crate) fn impossible(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
     #[must_use]
@@ -71,6 +84,11 @@ impl Problem {
                 "unsupported_media_type",
                 "the body is not JSON",
                 "Send it with `content-type: application/json`.",
+            ),
+            StatusCode::SERVICE_UNAVAILABLE => (
+                "unavailable",
+                "the server is ending, or not there yet",
+                "Ask again in a moment.",
             ),
             status if status.is_client_error() => ("bad_request", "the request cannot be understood", ""),
             _ => ("internal", "the server could not do it", "See the server's log."),

@@ -13,7 +13,7 @@ use crate::session::SessionKey;
 use crate::{api, dashboard, guard};
 
 /// Bytes of a body where a call says nothing else.
-const BODY_BYTES_MAX: usize = 256 << 10;
+pub(crate) const BODY_BYTES_MAX: usize = 256 << 10;
 /// Event streams open at a time.
 const FOLLOWERS_MAX: usize = 512;
 /// Requests with large bodies that are read into memory at a time.

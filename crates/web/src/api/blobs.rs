@@ -5,36 +5,69 @@ use std::io;
 use axum::Json as Answer;
 use axum::body::Body;
 use axum::extract::State;
+use axum::routing;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt as _;
 use model::limits::FILE_BYTES_MAX;
 use model::{Digest, ProjectName};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::describe::{Operation, operation};
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
 use crate::service::Web;
 
 /// Pieces of an upload that wait to be written.
 const PIECES: usize = 8;
+/// Bytes of a question for missing blobs: 20,000 digests and more.
+const QUESTION_BYTES_MAX: usize = 4 << 20;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "BlobQuestion")]
 pub(crate) struct Question {
     digests: Vec<Digest>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "MissingBlobs")]
 pub(crate) struct Missing {
     missing: Vec<Digest>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "StoredBlob")]
 pub(crate) struct Stored {
     digest: Digest,
     size_bytes: u64,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        operation("POST /projects/{project}/blobs/missing", "findMissingBlobs", routing::post(missing))
+            .says(
+                "Tells which files have to be sent.",
+                "Answered from what this project has sent before, and from nothing else. Makes the project where there is none.",
+            )
+            .takes::<Question>(json!({
+                "digests": ["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+            }))
+            .body_up_to(QUESTION_BYTES_MAX)
+            .answers::<Missing>(StatusCode::OK, "Those of the digests that have to be sent.")
+            .problems(&["too_many_digests"]),
+        operation("PUT /projects/{project}/blobs/{digest}", "putBlob", routing::put(put))
+            .says(
+                "Sends the bytes of a file.",
+                "They must be what the digest says. Makes the project where there is none; sending the same again changes nothing.",
+            )
+            .takes_bytes(FILE_BYTES_MAX)
+            .answers::<Stored>(StatusCode::CREATED, "The bytes are kept for this project.")
+            .problems(&["too_large", "file_too_large", "digest_mismatch", "wrong_size", "upload_broken"]),
+    ]
 }
 
 /// Which of these must be sent; answered from what this project has sent before, and from nothing else.

@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::{FromRequest as _, Request, State};
+use axum::routing;
 use control::view;
 use http::StatusCode;
 use model::DeploymentId;
+use model::limits::JSON_BYTES_MAX;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::time::Instant;
 
+use super::describe::{Operation, operation};
 use super::new_deployment::NewDeployment;
 use crate::extract::{Json, Path, Query};
 use crate::problem::Problem;
@@ -18,7 +23,7 @@ use crate::service::Web;
 /// How long `?wait=true` holds the answer at the most; builds may take as long.
 const WAIT_MAX: Duration = Duration::from_secs(20 * 60);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wait {
     /// Hold the answer until the deployment has finished.
@@ -26,11 +31,51 @@ pub(crate) struct Wait {
     wait: bool,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Redeploy {
     /// Pass by all caches.
     rebuild: bool,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    let example = json!({
+        "project": "hello",
+        "namespace": "session-1",
+        "files": {
+            "index.html": "<h1>Hello</h1>",
+            "logo.png": { "content": "iVBORw0KGgo=", "encoding": "base64" },
+        },
+    });
+    vec![
+        operation("POST /deployments", "createDeployment", routing::post(create))
+            .says(
+                "Deploys files.",
+                "Makes project and preview where there are none, cancels what was unfinished of the preview, and queues. \
+                 Either `files` holds the contents, or `tree` names blobs that were sent before.",
+            )
+            .query::<Wait>()
+            .takes::<NewDeployment>(example)
+            .body_up_to(JSON_BYTES_MAX)
+            .answers::<view::Deployment>(StatusCode::CREATED, "The deployment, as far as it is.")
+            .problems(&[
+                "invalid_source", "invalid_ttl", "invalid_tree", "invalid_base64", "invalid_variable", "missing_blobs", "not_found",
+                "too_many_variables", "variable_too_large", "source_too_large", "file_too_large", "wrong_size",
+            ]),
+        operation("GET /deployments/{deployment}", "getDeployment", routing::get(get))
+            .says("Shows a deployment.", "")
+            .answers::<view::Deployment>(StatusCode::OK, "The deployment.")
+            .problems(&["not_found", "ambiguous"]),
+        operation("POST /deployments/{deployment}/redeploy", "redeploy", routing::post(redeploy))
+            .says("Deploys again what is there.", "From the same build, unless `rebuild` says otherwise.")
+            .takes::<Redeploy>(json!({ "rebuild": false }))
+            .answers::<view::Deployment>(StatusCode::CREATED, "The new deployment.")
+            .problems(&["not_found", "ambiguous"]),
+        operation("POST /deployments/{deployment}/cancel", "cancelDeployment", routing::post(cancel))
+            .says("Stops a deployment that is not finished.", "One that serves goes on serving.")
+            .answers::<view::Deployment>(StatusCode::OK, "The cancelled deployment.")
+            .problems(&["not_found", "ambiguous", "already_finished"]),
+    ]
 }
 
 pub(crate) async fn create(

@@ -5,13 +5,16 @@ use std::collections::VecDeque;
 use axum::extract::State;
 use axum::response::Response;
 use axum::response::sse::Event;
+use axum::routing;
 use control::Control;
 use control::ops::OpError;
 use control::view;
 use http::HeaderMap;
 use model::{DeploymentId, NamespaceName, ProjectName};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::describe::{Operation, operation};
 use crate::extract::Query;
 use crate::problem::Problem;
 use crate::service::Web;
@@ -22,14 +25,28 @@ const PAGE: usize = 500;
 /// The first step of the search for the newest event.
 const FAR: i64 = 1 << 21;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "WhichEvents")]
 pub(crate) struct Which {
     /// Begin after this event; 0 is the oldest that is kept. Absent: from now on.
     after: Option<i64>,
     project: Option<ProjectName>,
     namespace: Option<NamespaceName>,
     deployment: Option<DeploymentId>,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        operation("GET /events", "followEvents", routing::get(follow))
+            .says(
+                "Streams what happens.",
+                "From now on, or from a given event; it ends when either side does.",
+            )
+            .query::<Which>()
+            .streams::<view::Event>("One event for each thing that happened; its `id` is its sequence.")
+            .problems(&["too_many_followers"]),
+    ]
 }
 
 pub(crate) async fn follow(

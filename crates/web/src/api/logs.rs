@@ -8,21 +8,25 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
+use axum::routing;
 use control::Control;
 use control::ops::OpError;
-use control::view::LogKind;
-use http::{HeaderMap, header};
+use control::view::{self, LogKind};
+use http::{HeaderMap, StatusCode, header};
 use model::DeploymentId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::deployments::find;
+use super::describe::{Operation, operation};
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
 use crate::service::Web;
 use crate::stream::{More, Source, stream};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "WhichLog")]
 pub(crate) struct Which {
     #[serde(default = "build")]
     kind: LogKind,
@@ -31,6 +35,20 @@ pub(crate) struct Which {
     from: u64,
     #[serde(default)]
     follow: bool,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        operation("GET /deployments/{deployment}/logs", "getLog", routing::get(get))
+            .says(
+                "Gives a log, page by page or as a stream.",
+                "With `follow=true`, or where `Accept` asks for `text/event-stream`, it is a stream that ends when the log does.",
+            )
+            .query::<Which>()
+            .answers::<view::LogPage>(StatusCode::OK, "A page of at most 1,000 lines, or the stream.")
+            .streams::<view::LogLine>("One event for each line.")
+            .problems(&["not_found", "ambiguous", "too_many_followers"]),
+    ]
 }
 
 pub(crate) async fn get(

@@ -2,19 +2,49 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
+use axum::routing;
 use control::view;
 use http::StatusCode;
 use model::{NamespaceName, ProjectName};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::describe::{Operation, operation};
 use crate::extract::{Path, Query};
 use crate::problem::Problem;
 use crate::service::Web;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Narrowed {
     project: Option<ProjectName>,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        operation("GET /namespaces", "listNamespaces", routing::get(list))
+            .says(
+                "Lists the namespaces with their previews.",
+                "A namespace is there as long as it has a preview.",
+            )
+            .answers::<Vec<view::Namespace>>(StatusCode::OK, "The namespaces."),
+        operation("GET /namespaces/{namespace}", "getNamespace", routing::get(get))
+            .says("Shows the previews of a namespace.", "")
+            .answers::<view::Namespace>(StatusCode::OK, "The namespace.")
+            .problems(&["not_found"]),
+        operation(
+            "DELETE /namespaces/{namespace}",
+            "deleteNamespace",
+            routing::delete(delete),
+        )
+        .says(
+            "Deletes the previews of a namespace.",
+            "All of them, or that of one project.",
+        )
+        .query::<Narrowed>()
+        .answers::<Vec<view::Preview>>(StatusCode::OK, "The previews that went.")
+        .problems(&["not_found"]),
+    ]
 }
 
 pub(crate) async fn list(State(web): State<Web>) -> Result<Answer<Vec<view::Namespace>>, Problem> {

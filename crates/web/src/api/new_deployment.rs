@@ -1,5 +1,6 @@
 //! What a deployment is made of: digests of blobs that were sent before, or the files themselves.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -8,6 +9,7 @@ use control::view;
 use data_encoding::BASE64;
 use model::preview::Origin;
 use model::{EnvironmentName, NamespaceName, ProjectName, Tree};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -16,34 +18,42 @@ use super::previews::seconds;
 use crate::problem::Problem;
 use crate::service::Web;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["tree"] }, { "required": ["files"] }]))]
 pub(super) struct NewDeployment {
     project: ProjectName,
+    /// `main` when absent.
     #[serde(default = "NamespaceName::main")]
     namespace: NamespaceName,
     #[serde(default)]
     environment: EnvironmentName,
-    /// `"7d"`.
+    /// How long the preview lives from now on, such as `7d`.
     #[serde(default)]
     ttl: Option<String>,
+    /// For this deployment alone.
     #[serde(default)]
     variables: BTreeMap<String, String>,
     /// Pass by all caches.
     #[serde(default)]
     rebuild: bool,
+    /// Where the files come from; told to people.
     #[serde(default)]
     origin: Option<Origin>,
-    #[serde(default)]
+    /// Digests of blobs that were sent before.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Tree")]
     tree: Option<Tree>,
-    #[serde(default)]
+    /// Contents, by path.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "BTreeMap<String, File>")]
     files: Option<BTreeMap<String, File>>,
     /// How long the upload took, as measured by whoever sent it.
     #[serde(default)]
     uploaded: Option<Uploaded>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Uploaded {
     started_at_ms: i64,
@@ -58,9 +68,10 @@ struct File {
     executable: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FileObject {
+    /// Its bytes, in the encoding.
     content: String,
     #[serde(default)]
     encoding: Encoding,
@@ -68,7 +79,8 @@ struct FileObject {
     executable: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "FileEncoding")]
 enum Encoding {
     #[default]
     #[serde(rename = "utf-8")]
@@ -121,7 +133,7 @@ fn decode(files: BTreeMap<String, File>) -> Result<Vec<InlineFile>, Problem> {
         let bytes = match file.encoding {
             Encoding::Utf8 => file.content.into_bytes(),
             Encoding::Base64 => BASE64.decode(file.content.as_bytes()).map_err(|error| {
-                Problem::invalid(
+                Problem::impossible(
                     "invalid_base64",
                     format!("the content of `{path}` is not base64: {error}"),
                 )
@@ -135,6 +147,24 @@ fn decode(files: BTreeMap<String, File>) -> Result<Vec<InlineFile>, Problem> {
         })
     };
     files.into_iter().map(decode).collect()
+}
+
+/// A field that may be absent but not null.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl JsonSchema for File {
+    fn schema_name() -> Cow<'static, str> {
+        "InlineFile".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The text of a file, or an object that says more.",
+            "anyOf": [{ "type": "string" }, generator.subschema_for::<FileObject>()],
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for File {

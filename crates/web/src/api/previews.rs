@@ -2,18 +2,23 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
+use axum::routing;
 use control::ops::{NewPreview, PreviewChange};
 use control::view;
 use http::StatusCode;
 use model::{DeploymentId, EnvironmentName, NamespaceName, PreviewId, ProjectName};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
+use serde_json::json;
 
+use super::describe::{Operation, operation};
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
 use crate::service::Web;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewPreview")]
 pub(crate) struct New {
     project: ProjectName,
     #[serde(default = "NamespaceName::main")]
@@ -25,8 +30,9 @@ pub(crate) struct New {
     ttl: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "PreviewChange")]
 pub(crate) struct Change {
     /// `"7d"`; `null`: it lives for ever.
     #[serde(deserialize_with = "given")]
@@ -34,12 +40,65 @@ pub(crate) struct Change {
     keep: Option<u32>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rollback {
     /// The one before the current, when absent.
     #[serde(default)]
     to: Option<DeploymentId>,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        operation("GET /previews", "listPreviews", routing::get(list))
+            .says("Lists the previews.", "")
+            .answers::<Vec<view::Preview>>(StatusCode::OK, "The previews."),
+        operation("POST /previews", "createPreview", routing::post(create))
+            .says(
+                "Makes an empty preview.",
+                "So that its address is known before anything is deployed. One that is there already is as good.",
+            )
+            .takes::<New>(json!({ "project": "shop", "namespace": "preview-12", "ttl": "7d" }))
+            .answers::<view::Preview>(StatusCode::CREATED, "The preview.")
+            .problems(&["invalid_ttl", "not_found"]),
+        operation("GET /namespaces/{namespace}/previews/{project}", "findPreview", routing::get(find))
+            .says("Shows the preview of a project in a namespace.", "")
+            .answers::<view::Preview>(StatusCode::OK, "The preview.")
+            .problems(&["not_found"]),
+        operation("GET /previews/{preview}", "getPreview", routing::get(get))
+            .says("Shows a preview.", "")
+            .answers::<view::Preview>(StatusCode::OK, "The preview.")
+            .problems(&["not_found"]),
+        operation("PATCH /previews/{preview}", "updatePreview", routing::patch(update))
+            .says("Changes how long a preview lives, and how many deployments it keeps.", "What is not given stays.")
+            .takes::<Change>(json!({ "ttl": "7d", "keep": 3 }))
+            .answers::<view::Preview>(StatusCode::OK, "The preview.")
+            .problems(&["invalid_ttl", "invalid_keep", "not_found"]),
+        operation("DELETE /previews/{preview}", "deletePreview", routing::delete(delete))
+            .says("Deletes a preview.", "Everything of it goes: deployments, instances, addresses, logs.")
+            .answers::<view::Preview>(StatusCode::OK, "The preview, as it was.")
+            .problems(&["not_found"]),
+        operation("PUT /previews/{preview}/watch", "watchPreview", routing::put(watch))
+            .says(
+                "Says that somebody works on a preview.",
+                "Its pages reload when it changes, for 15 seconds from now; whoever works says it again.",
+            )
+            .answers::<view::Preview>(StatusCode::OK, "The preview.")
+            .problems(&["not_found"]),
+        operation("DELETE /previews/{preview}/watch", "unwatchPreview", routing::delete(unwatch))
+            .says("Says that nobody works on a preview any more.", "")
+            .answers::<view::Preview>(StatusCode::OK, "The preview.")
+            .problems(&["not_found"]),
+        operation("GET /previews/{preview}/deployments", "listDeployments", routing::get(deployments))
+            .says("Lists the deployments of a preview.", "Newest first.")
+            .answers::<Vec<view::Deployment>>(StatusCode::OK, "The deployments.")
+            .problems(&["not_found"]),
+        operation("POST /previews/{preview}/rollback", "rollBack", routing::post(rollback))
+            .says("Points a preview back at an earlier deployment.", "At once: what it goes back to is awake before.")
+            .takes::<Rollback>(json!({ "to": "dpl_4h5j6k7m2n3p4q5r" }))
+            .answers::<view::Deployment>(StatusCode::OK, "The deployment that it now follows.")
+            .problems(&["not_found", "not_ready", "nothing_before", "not_startable"]),
+    ]
 }
 
 pub(crate) async fn list(State(web): State<Web>) -> Result<Answer<Vec<view::Preview>>, Problem> {
@@ -134,11 +193,11 @@ pub(crate) async fn unwatch(
 
 /// A time to live as people write it.
 pub(super) fn seconds(text: &str) -> Result<u64, Problem> {
-    let invalid = |error: model::units::ParseUnitError| Problem::invalid("invalid_ttl", error.to_string());
+    let invalid = |error: model::units::ParseUnitError| Problem::impossible("invalid_ttl", error.to_string());
     let seconds = model::units::parse_seconds(text).map_err(invalid)?;
     if seconds == 0 {
         return Err(
-            Problem::invalid("invalid_ttl", format!("a preview cannot live for `{text}`"))
+            Problem::impossible("invalid_ttl", format!("a preview cannot live for `{text}`"))
                 .hint("Give a longer time, or delete the preview."),
         );
     }

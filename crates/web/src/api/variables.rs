@@ -2,27 +2,48 @@
 
 use axum::Json as Answer;
 use axum::extract::State;
+use axum::routing;
 use control::ops::{NewVariable, Scope};
 use control::view;
+use http::StatusCode;
 use model::{EnvironmentName, NamespaceName, ProjectName};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::describe::{Operation, operation};
 use crate::extract::{Json, Query};
 use crate::problem::Problem;
 use crate::service::Web;
 
-#[derive(Deserialize)]
+/// Whose variables; at least a project or a namespace.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Whose {
+    /// Those of this project.
     project: Option<ProjectName>,
+    /// Those of this namespace, or of the project in it.
     namespace: Option<NamespaceName>,
+    /// Those of one environment.
     environment: Option<EnvironmentName>,
-    /// For removing.
-    name: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Unset {
+    /// The variable of this project.
+    project: Option<ProjectName>,
+    /// The variable of this namespace, or of the project in it.
+    namespace: Option<NamespaceName>,
+    /// The variable of one environment.
+    environment: Option<EnvironmentName>,
+    /// The name of the variable.
+    name: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewVariable")]
 pub(crate) struct Given {
     name: String,
     value: String,
@@ -31,31 +52,58 @@ pub(crate) struct Given {
     secret: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChangedVariable")]
 pub(crate) struct Done {
     name: String,
 }
 
 impl Whose {
-    fn scope(&self) -> Result<Scope, Problem> {
-        let Self {
-            project,
-            namespace,
-            environment,
-            ..
-        } = self;
-        if project.is_none() && namespace.is_none() {
+    fn scope(self) -> Result<Scope, Problem> {
+        if self.project.is_none() && self.namespace.is_none() {
             return Err(
-                Problem::invalid("no_scope", "neither a project nor a namespace is named")
+                Problem::impossible("no_scope", "neither a project nor a namespace is named")
                     .hint("Add `?project=` or `?namespace=`, or both."),
             );
         }
         Ok(Scope {
-            project: project.clone(),
-            namespace: namespace.clone(),
-            environment: *environment,
+            project: self.project,
+            namespace: self.namespace,
+            environment: self.environment,
         })
     }
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        operation("GET /variables", "listVariables", routing::get(list))
+            .says(
+                "Lists the variables of exactly one place.",
+                "Values of secrets are never shown.",
+            )
+            .query::<Whose>()
+            .answers::<Vec<view::Variable>>(StatusCode::OK, "The variables, by name.")
+            .problems(&["no_scope"]),
+        operation("PUT /variables", "setVariable", routing::put(set))
+            .says(
+                "Sets a variable.",
+                "It is sealed before it is written; deployments from now on are given it.",
+            )
+            .query::<Whose>()
+            .takes::<Given>(json!({ "name": "API_KEY", "value": "s3cret", "secret": true }))
+            .answers::<Done>(StatusCode::OK, "It is set.")
+            .problems(&[
+                "no_scope",
+                "invalid_variable",
+                "too_many_variables",
+                "variable_too_large",
+            ]),
+        operation("DELETE /variables", "unsetVariable", routing::delete(unset))
+            .says("Removes a variable of exactly one place.", "")
+            .query::<Unset>()
+            .answers::<Done>(StatusCode::OK, "It is gone.")
+            .problems(&["no_scope", "not_found"]),
+    ]
 }
 
 pub(crate) async fn list(
@@ -82,12 +130,15 @@ pub(crate) async fn set(
 
 pub(crate) async fn unset(
     State(web): State<Web>,
-    Query(whose): Query<Whose>,
+    Query(unset): Query<Unset>,
 ) -> Result<Answer<Done>, Problem> {
-    let missing = || Problem::invalid("no_name", "no variable is named").hint("Add `name=` to the address.");
-    let name = whose.name.clone().ok_or_else(missing)?;
-    web.control.unset_variable(&whose.scope()?, &name).await?;
-    Ok(Answer(Done { name }))
+    let whose = Whose {
+        project: unset.project,
+        namespace: unset.namespace,
+        environment: unset.environment,
+    };
+    web.control.unset_variable(&whose.scope()?, &unset.name).await?;
+    Ok(Answer(Done { name: unset.name }))
 }
 
 fn yes() -> bool {

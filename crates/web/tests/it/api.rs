@@ -134,7 +134,7 @@ async fn every_error_is_a_problem_document() {
         ),
         ("GET /api/v1/previews/pre_x", "", 400, "invalid_path"),
         ("GET /api/v1/events?afer=1", "", 400, "invalid_parameter"),
-        ("GET /api/v1/variables", "", 400, "no_scope"),
+        ("GET /api/v1/variables", "", 422, "no_scope"),
     ];
     for (line, body, status, code) in cases {
         let answer = server.call(line, body).await;

@@ -4,4 +4,5 @@
 
 mod api;
 mod dashboard;
+mod description;
 mod server;

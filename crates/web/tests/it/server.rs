@@ -19,6 +19,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use web::{SessionKey, WebOptions};
 
+use crate::description::assert_described;
+
 pub(crate) const TOKEN: &str = "token-of-the-test";
 /// The longest that one answer may take.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
@@ -120,7 +122,9 @@ impl Server {
             .await
             .expect("an answer in time")
             .unwrap();
-        parse(&String::from_utf8_lossy(&answer))
+        let answer = parse(&String::from_utf8_lossy(&answer));
+        assert_described(line, &answer);
+        answer
     }
 
     /// A call of the API with the token.

@@ -1,0 +1,144 @@
+//! Every problem that the API knows: its code, its status, and when it comes.
+//!
+//! A status of 400 means that the request does not have the form that is described, 422 that it has and still asks for
+//! something that cannot be.
+
+/// One code.
+pub(super) struct Known {
+    pub(super) code: &'static str,
+    pub(super) status: u16,
+    pub(super) when: &'static str,
+}
+
+const fn known(status: u16, code: &'static str, when: &'static str) -> Known {
+    Known { code, status, when }
+}
+
+/// All of them, by status.
+pub(super) const KNOWN: &[Known] = &[
+    known(400, "no_host", "The request names no host."),
+    known(400, "invalid_path", "A part of the path does not have its form."),
+    known(
+        400,
+        "invalid_parameter",
+        "A parameter after `?` is unknown or does not have its form.",
+    ),
+    known(
+        400,
+        "invalid_body",
+        "The body is not JSON, or not of the described form.",
+    ),
+    known(400, "body_broken", "The body broke off before its end."),
+    known(
+        400,
+        "invalid_source",
+        "Neither or both of `tree` and `files` are given.",
+    ),
+    known(401, "no_token", "The request carries no token."),
+    known(401, "wrong_token", "The token is not that of this server."),
+    known(404, "not_found", "What the path names is not there."),
+    known(
+        409,
+        "already_finished",
+        "The deployment can no longer be cancelled.",
+    ),
+    known(409, "not_ready", "The deployment is not ready and cannot serve."),
+    known(
+        409,
+        "nothing_before",
+        "There is no ready deployment before the current one.",
+    ),
+    known(
+        409,
+        "in_use",
+        "The project was given something new while it was being deleted.",
+    ),
+    known(
+        409,
+        "missing_blobs",
+        "The tree names blobs that this project has not sent.",
+    ),
+    known(413, "too_large", "The body is larger than this operation takes."),
+    known(
+        413,
+        "too_many_digests",
+        "More digests are asked for than are taken at a time.",
+    ),
+    known(
+        413,
+        "too_many_variables",
+        "More variables than one place can have.",
+    ),
+    known(413, "variable_too_large", "The value of a variable is too long."),
+    known(
+        413,
+        "source_too_large",
+        "The files together are larger than a source may be.",
+    ),
+    known(413, "file_too_large", "A file is larger than one may be."),
+    known(415, "unsupported_media_type", "The body is not sent as JSON."),
+    known(
+        421,
+        "unknown_host",
+        "The request asks for a host that is not the server's own.",
+    ),
+    known(
+        422,
+        "invalid_ttl",
+        "The time to live is no duration, or not a possible one.",
+    ),
+    known(
+        422,
+        "invalid_keep",
+        "The number of kept deployments is not a possible one.",
+    ),
+    known(
+        422,
+        "invalid_tree",
+        "A path leaves the tree, is listed twice, or is a file and a directory.",
+    ),
+    known(422, "invalid_base64", "The content of a file is not base64."),
+    known(
+        422,
+        "invalid_variable",
+        "The name or the value of a variable is not a possible one.",
+    ),
+    known(422, "no_scope", "Neither a project nor a namespace is named."),
+    known(422, "ambiguous", "Several deployments begin with what is given."),
+    known(
+        422,
+        "digest_mismatch",
+        "The bytes are not those that the digest names.",
+    ),
+    known(422, "wrong_size", "The bytes are not as many as was said."),
+    known(422, "upload_broken", "The bytes broke off before their end."),
+    known(
+        500,
+        "internal",
+        "The server could not do it; its log says why, under the request's id.",
+    ),
+    known(503, "too_many_followers", "Too many event streams are open."),
+    known(
+        503,
+        "not_startable",
+        "What is gone back to could not be started again.",
+    ),
+    known(503, "unavailable", "The server is ending, or not there yet."),
+];
+
+/// What every operation can answer.
+pub(super) const OF_ALL: &[&str] = &["no_host", "unknown_host", "internal", "unavailable"];
+pub(super) const OF_GUARDED: &[&str] = &["no_token", "wrong_token"];
+pub(super) const OF_PATH: &[&str] = &["invalid_path"];
+pub(super) const OF_QUERY: &[&str] = &["invalid_parameter"];
+pub(super) const OF_JSON: &[&str] = &[
+    "invalid_body",
+    "body_broken",
+    "too_large",
+    "unsupported_media_type",
+];
+
+/// The problem that `code` names.
+pub(super) fn of(code: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.code == code)
+}
