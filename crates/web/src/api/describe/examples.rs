@@ -56,6 +56,7 @@ fn preview() -> Value {
         "newest": deployment(),
         "created_at_ms": 1_790_000_000_000_i64,
         "expires_at_ms": 1_790_604_800_000_i64,
+        "watched": false,
     })
 }
 
