@@ -5,6 +5,7 @@
 //! runs foreign code outside a sandbox, and does *not* know previews, deployments or rows.
 
 pub mod build;
+pub mod diagnose;
 pub mod fake;
 pub mod plan;
 pub mod source;

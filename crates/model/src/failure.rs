@@ -3,11 +3,15 @@
 //! Dashboard, comment, command line, API and MCP all render the same value. Every code is a row of one table that
 //! holds its stage, whose turn it is and what to do next; each has a page in the reference.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Lines of log that a failure carries at the most.
 pub const EXCERPT_LINES_MAX: usize = 20;
+/// Places in the source that a failure names at the most.
+pub const LOCATIONS_MAX: usize = 10;
 
 /// Where on the way from source to URL it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -36,12 +40,20 @@ pub enum Blame {
 }
 
 /// A place in the source, as far as a tool named one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "SourceLocation")]
 pub struct Location {
+    /// Relative to the root of the source.
     pub file: String,
+    /// From 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
+    /// From 1, as the tool counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<u32>,
+    /// What the tool says of this place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// Why a deployment did not become ready.
@@ -54,8 +66,9 @@ pub struct Failure {
     pub message: String,
     /// What to do next.
     pub hint: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub location: Option<Location>,
+    /// Where, the first error first; at most [`LOCATIONS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locations: Vec<Location>,
     /// The last lines of the log that belong to it, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_excerpt: Vec<String>,
@@ -147,6 +160,28 @@ codes! {
         "See the server's log; the deployment is tried again by itself."
 }
 
+impl Location {
+    /// The line and column of a file.
+    pub fn at(file: impl Into<String>, line: u32, column: u32) -> Self {
+        Self {
+            file: file.into(),
+            line: Some(line),
+            column: Some(column),
+            message: None,
+        }
+    }
+}
+
+/// `file:line:column`, as editors and terminals take it.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        let Some(line) = self.line else { return Ok(()) };
+        write!(f, ":{line}")?;
+        self.column.map_or(Ok(()), |column| write!(f, ":{column}"))
+    }
+}
+
 impl Failure {
     /// A failure with `code` and the sentence that says what happened.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
@@ -156,7 +191,7 @@ impl Failure {
             code,
             message: message.into(),
             hint: code.hint().to_owned(),
-            location: None,
+            locations: Vec::new(),
             log_excerpt: Vec::new(),
         }
     }
@@ -175,9 +210,17 @@ impl Failure {
         self
     }
 
+    /// At one place.
     #[must_use]
-    pub fn location(mut self, location: Location) -> Self {
-        self.location = Some(location);
+    pub fn location(self, location: Location) -> Self {
+        self.locations(vec![location])
+    }
+
+    /// At the first [`LOCATIONS_MAX`] of `locations`.
+    #[must_use]
+    pub fn locations(mut self, mut locations: Vec<Location>) -> Self {
+        locations.truncate(LOCATIONS_MAX);
+        self.locations = locations;
         self
     }
 

@@ -14,7 +14,6 @@ mod flight;
 mod install;
 mod key;
 mod layers;
-mod location;
 mod output;
 mod request;
 mod runner;

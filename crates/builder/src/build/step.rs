@@ -16,10 +16,11 @@ use sandbox::log::{Level, Line};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::disk;
 use super::environment::Phase;
 use super::request::{BuildError, Observer};
 use super::runner::{RunError, Runner, StepEnd, StepSpec};
-use super::{disk, location};
+use crate::diagnose::{Sources, explain};
 
 /// How often what was written is measured.
 const DISK_INTERVAL: Duration = Duration::from_secs(2);
@@ -129,12 +130,12 @@ impl Watch<'_> {
             message = format!("{message}; it was not let through to {}", refused.join(", "));
         }
         let failure = Failure::new(code, message).at(self.stage());
-        let failure = match location::find(&lines, self.tree, self.root) {
-            Some(location) => failure.location(location),
-            None => failure,
+        let sources = Sources {
+            tree: self.tree,
+            root: self.root,
         };
         let unsuccessful = Unsuccessful {
-            failure: failure.excerpt(lines.clone()),
+            failure: explain(failure, &lines, sources).excerpt(lines.clone()),
             lines,
         };
         Ok(Outcome::Unsuccessful(unsuccessful))

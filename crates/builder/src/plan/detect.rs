@@ -99,11 +99,8 @@ fn read_project_file(whole: &View<'_>) -> Result<ProjectFile, Failure> {
         return Ok(ProjectFile::default());
     };
     ProjectFile::parse(&text).map_err(|error| {
-        Failure::new(Code::InvalidProjectFile, error.to_string()).location(Location {
-            file: project_file::FILE_NAME.to_owned(),
-            line: Some(error.line),
-            column: Some(error.column),
-        })
+        let place = Location::at(project_file::FILE_NAME, error.line, error.column);
+        Failure::new(Code::InvalidProjectFile, error.to_string()).location(place)
     })
 }
 

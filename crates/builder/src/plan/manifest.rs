@@ -39,21 +39,15 @@ impl Manifest {
             Ok(Value::Object(fields)) => Ok(Self { fields }),
             Ok(_) => {
                 let message = format!("{path} is not a JSON object");
-                Err(Failure::new(Code::InvalidManifest, message).location(Location {
-                    file: path.to_owned(),
-                    line: Some(1),
-                    column: Some(1),
-                }))
+                Err(Failure::new(Code::InvalidManifest, message).location(Location::at(path, 1, 1)))
             }
             Err(error) => {
                 let what = error.to_string();
                 let what = what.split(" at line ").next().unwrap_or(&what);
                 let message = format!("{path}:{}:{}: {what}", error.line(), error.column());
-                Err(Failure::new(Code::InvalidManifest, message).location(Location {
-                    file: path.to_owned(),
-                    line: u32::try_from(error.line()).ok(),
-                    column: u32::try_from(error.column()).ok(),
-                }))
+                let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
+                let place = Location::at(path, number(error.line()), number(error.column()));
+                Err(Failure::new(Code::InvalidManifest, message).location(place))
             }
         }
     }
@@ -137,7 +131,7 @@ mod tests {
         let failure = Manifest::parse("web/package.json", "{\n  \"name\": oops\n}").unwrap_err();
         assert_eq!(failure.code, Code::InvalidManifest);
         assert_eq!(failure.message, "web/package.json:2:11: expected value");
-        assert_eq!(failure.location.unwrap().line, Some(2));
+        assert_eq!(failure.locations[0].line, Some(2));
         assert_eq!(
             Manifest::parse("package.json", "[]").unwrap_err().message,
             "package.json is not a JSON object"

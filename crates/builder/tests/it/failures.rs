@@ -61,7 +61,7 @@ fn a_failing_build_names_file_and_line() {
         (Code::BuildFailed, Stage::Build, Blame::Project)
     );
     assert_eq!(failure.message, "`npm run build` ended with exit code 2");
-    let location = failure.location.unwrap();
+    let location = &failure.locations[0];
     assert_eq!(
         (location.file.as_str(), location.line, location.column),
         ("src/a.ts", Some(3), Some(7))

@@ -114,13 +114,18 @@ impl Control {
         tokio::select! {
             answer = self.inner.probe.answer(&check) => match answer {
                 Ok(()) => Ok(()),
-                Err(no_answer) => Err(self.no_answer(&instances, &no_answer).await.into()),
+                Err(no_answer) => Err(self.no_answer(deployment, &instances, &no_answer).await.into()),
             },
-            failure = self.wait_for_exit(&instances) => Err(failure.into()),
+            failure = self.wait_for_exit(deployment, &instances) => Err(failure.into()),
         }
     }
 
-    async fn no_answer(&self, instances: &[Instance], no_answer: &NoAnswer) -> Failure {
+    async fn no_answer(
+        &self,
+        deployment: &Deployment,
+        instances: &[Instance],
+        no_answer: &NoAnswer,
+    ) -> Failure {
         let failure = match no_answer {
             NoAnswer::Unhealthy { .. } | NoAnswer::Silent { .. } => {
                 Failure::new(Code::HealthCheckFailed, no_answer.to_string())
@@ -128,13 +133,13 @@ impl Control {
             NoAnswer::Edge { .. } => return Failure::new(Code::RouteUnanswered, no_answer.to_string()),
         };
         match instances.first() {
-            Some(instance) => self.with_log(instance, failure).await,
+            Some(instance) => self.with_log(deployment, instance, failure).await,
             None => failure,
         }
     }
 
     /// Returns when one of the instances ends by itself; a server that is gone need not be asked until the time-out.
-    async fn wait_for_exit(&self, instances: &[Instance]) -> Failure {
+    async fn wait_for_exit(&self, deployment: &Deployment, instances: &[Instance]) -> Failure {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             for instance in instances {
@@ -151,7 +156,7 @@ impl Control {
                     }
                     Phase::Absent | Phase::Running | Phase::Asleep => continue,
                 };
-                return self.with_log(instance, failure).await;
+                return self.with_log(deployment, instance, failure).await;
             }
         }
     }

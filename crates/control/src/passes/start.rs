@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use builder::diagnose::{Sources, explain};
 use model::artifact::{Content, Server};
 use model::failure::{Code, Failure, Stage};
 use provider::{InstanceSpec, NotReady, ProviderError};
@@ -47,7 +48,11 @@ impl Control {
             .await;
         let port = match ready {
             Ok(port) => port,
-            Err(not_ready) => return Err(self.with_log(instance, not_ready_failure(&not_ready)).await),
+            Err(not_ready) => {
+                return Err(self
+                    .with_log(deployment, instance, not_ready_failure(&not_ready))
+                    .await);
+            }
         };
         let written = rows::instance::set_running(self.db().write(), &instance.id, port, self.now()).await;
         written.map_err(|error| platform(&error))?;
@@ -80,8 +85,13 @@ impl Control {
         })
     }
 
-    /// The failure with the last lines that the instance wrote.
-    pub(super) async fn with_log(&self, instance: &Instance, failure: Failure) -> Failure {
+    /// The failure with the last lines that the instance wrote, and what they say of it.
+    pub(super) async fn with_log(
+        &self,
+        deployment: &Deployment,
+        instance: &Instance,
+        failure: Failure,
+    ) -> Failure {
         let mut lines = Vec::new();
         let mut from = 0;
         for _ in 0..LOG_PAGES_MAX {
@@ -96,7 +106,18 @@ impl Control {
             lines.drain(..excess);
             from = page.next;
         }
-        failure.excerpt(lines)
+        self.explained(deployment, failure, &lines).excerpt(lines)
+    }
+
+    /// Where in the source a server stopped, when its last words tell.
+    fn explained(&self, deployment: &Deployment, failure: Failure, lines: &[String]) -> Failure {
+        let root = deployment.plan.as_ref().map_or("", |plan| plan.root.as_str());
+        match self.inner.store.tree(&deployment.source) {
+            Ok(tree) if failure.code == Code::ServerExited => {
+                explain(failure, lines, Sources { tree: &tree, root })
+            }
+            _ => failure,
+        }
     }
 }
 

@@ -64,7 +64,7 @@ async fn a_failing_build_says_what_it_printed() {
             .iter()
             .any(|line| line.contains("unexpected token"))
     );
-    assert_eq!(failure.location.unwrap().line, Some(3));
+    assert_eq!(failure.locations[0].line, Some(3));
     assert!(
         world
             .log(&bad.id)

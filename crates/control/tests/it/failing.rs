@@ -77,7 +77,7 @@ async fn a_source_without_a_plan_fails_with_what_to_do() {
         .await;
     let failure = bad.failure.unwrap();
     assert_eq!(failure.code, Code::InvalidProjectFile);
-    assert_eq!(failure.location.unwrap().line, Some(1));
+    assert_eq!(failure.locations[0].line, Some(1));
     world.assert_quiet().await;
 }
 

@@ -1,17 +1,22 @@
 //! A failed deployment, in words.
 
 use model::Failure;
-use model::failure::{Blame, Location};
+use model::failure::Blame;
 
 use super::{Paint, hint, plain};
 
 /// What happened, where, the last lines of the log, and what to do next.
 pub(crate) fn failure_lines(failure: &Failure, paint: Paint) -> Vec<String> {
     let mut lines = vec![format!("{} {}", paint.red("error:"), plain(&failure.message))];
-    // Messages about cx.toml begin with the place, as compilers' do.
-    let place = failure.location.as_ref().map(place);
-    if let Some(place) = place.filter(|place| !failure.message.starts_with(place.as_str())) {
-        lines.push(format!("  {} {}", paint.cyan("-->"), plain(&place)));
+    for location in &failure.locations {
+        let place = location.to_string();
+        // Messages about cx.toml begin with the place, as compilers' do.
+        if failure.message.starts_with(&place) {
+            continue;
+        }
+        let said = location.message.as_deref().map(plain).unwrap_or_default();
+        let line = format!("  {} {} {said}", paint.cyan("-->"), plain(&place));
+        lines.push(line.trim_end().to_owned());
     }
     let excerpt: Vec<&String> = failure
         .log_excerpt
@@ -39,30 +44,21 @@ pub(crate) fn failure_lines(failure: &Failure, paint: Paint) -> Vec<String> {
     lines
 }
 
-fn place(location: &Location) -> String {
-    let mut text = location.file.clone();
-    for number in [location.line, location.column]
-        .into_iter()
-        .map_while(|number| number)
-    {
-        text.push_str(&format!(":{number}"));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::failure::Code;
+    use model::failure::{Code, Location};
 
     #[test]
     fn a_failure_says_where_and_what_next() {
         let failure = Failure::new(Code::BuildFailed, "`npm run build` ended with exit code 1")
-            .location(Location {
-                file: "src/App.tsx".into(),
-                line: Some(12),
-                column: Some(5),
-            })
+            .locations(vec![
+                Location {
+                    message: Some("TS2304: Cannot find name".into()),
+                    ..Location::at("src/App.tsx", 12, 5)
+                },
+                Location::at("src/b.ts", 1, 2),
+            ])
             .hint("run it on your machine")
             .excerpt(vec!["src/App.tsx(12,5): error TS2304".into()]);
         let lines = failure_lines(&failure, Paint::default());
@@ -70,7 +66,8 @@ mod tests {
             lines,
             [
                 "error: `npm run build` ended with exit code 1",
-                "  --> src/App.tsx:12:5",
+                "  --> src/App.tsx:12:5 TS2304: Cannot find name",
+                "  --> src/b.ts:1:2",
                 "  │",
                 "  │ src/App.tsx(12,5): error TS2304",
                 "  │",

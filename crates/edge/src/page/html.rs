@@ -66,12 +66,14 @@ fn steps(code: &str) -> String {
 
 fn failure_part(failure: &Failure) -> String {
     let mut part = String::new();
-    if let Some(location) = &failure.location {
-        let mut place = location.file.clone();
-        for number in [location.line, location.column].into_iter().flatten() {
-            let _ = write!(place, ":{number}");
-        }
-        let _ = write!(part, "<p class=\"place\"><code>{}</code></p>", escape(&place));
+    for location in &failure.locations {
+        let (place, said) = (location.to_string(), location.message.as_deref().unwrap_or(""));
+        let _ = write!(
+            part,
+            "<p class=\"place\"><code>{}</code> {}</p>",
+            escape(&place),
+            escape(said)
+        );
     }
     if !failure.log_excerpt.is_empty() {
         let _ = write!(part, "<pre>{}</pre>", escape(&failure.log_excerpt.join("\n")));
@@ -127,8 +129,8 @@ mod tests {
             .hint(format!("run `{evil}`"))
             .location(Location {
                 file: evil.to_owned(),
-                line: Some(3),
-                column: None,
+                message: Some(evil.to_owned()),
+                ..Location::default()
             })
             .excerpt(vec![evil.to_owned()]);
         for trouble in [

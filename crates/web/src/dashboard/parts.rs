@@ -86,12 +86,8 @@ pub(super) fn failure(failure: &Failure) -> Markup {
     html! {
         section.failure {
             h3 { (said(&failure.message)) }
-            @if let Some(location) = &failure.location {
-                p.place { code {
-                    (location.file)
-                    @if let Some(line) = location.line { ":" (line) }
-                    @if let Some(column) = location.column { ":" (column) }
-                } }
+            @for location in &failure.locations {
+                p.place { code { (location) } @if let Some(said) = &location.message { " " (said) } }
             }
             p { (said(&failure.hint)) }
             @if failure.blame == Blame::Platform { p.note { "This is a failure of the platform, not of the project." } }
