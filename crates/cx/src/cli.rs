@@ -101,6 +101,9 @@ pub(crate) struct UpArgs {
     /// Leave the preview running at the end
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Deploy once, and follow no saves
+    #[arg(long)]
+    pub(crate) no_watch: bool,
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
 }

@@ -13,6 +13,7 @@ mod fixture;
 mod server;
 mod terminal;
 mod upload;
+mod watch;
 
 use std::process::ExitCode;
 

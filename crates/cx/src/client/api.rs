@@ -125,6 +125,17 @@ impl Client {
             .await
     }
 
+    /// Says that somebody works on the preview; holds for a few seconds.
+    pub(crate) async fn watch(&self, preview: &PreviewId) -> anyhow::Result<view::Preview> {
+        let nothing = serde_json::json!({});
+        self.send(Method::PUT, &format!("/previews/{preview}/watch"), &nothing)
+            .await
+    }
+
+    pub(crate) async fn unwatch(&self, preview: &PreviewId) -> anyhow::Result<view::Preview> {
+        self.delete(&format!("/previews/{preview}/watch")).await
+    }
+
     /// Deletes a namespace, or its preview of `project`; gives what went.
     pub(crate) async fn delete_namespace(
         &self,

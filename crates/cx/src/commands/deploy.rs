@@ -1,9 +1,11 @@
 //! `cx deploy`: upload what changed, follow the deployment, print the URL.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 
 use control::view;
+use model::Digest;
 use model::deployment::State;
 use model::preview::Origin;
 
@@ -33,43 +35,111 @@ pub(super) async fn deploy(
     client: &Client,
     args: &DeployArgs,
 ) -> anyhow::Result<view::Deployment> {
-    let target = Target::new(&args.target, &args.dir)?;
+    let mut delivery = Delivery::new(args)?;
     // Before anything is read from the disk: is anybody there?
     client.health().await?;
-    let (began_ms, begin) = (now_ms(), Instant::now());
+    delivery.begin();
     app.terminal.spin("reading files");
     let manifest = manifest(app, &args.dir).await?;
+    deliver(app, client, &mut delivery, &manifest).await
+}
+
+/// Sends `manifest`, deploys it and follows to the end.
+pub(super) async fn deliver(
+    app: &App,
+    client: &Client,
+    delivery: &mut Delivery,
+    manifest: &Manifest,
+) -> anyhow::Result<view::Deployment> {
     manifest.notes.iter().for_each(|note| app.terminal.warn(note));
     app.terminal.spin("uploading");
-    let sent = send(client, &target.project, &manifest).await?;
-    let uploaded = Uploaded {
-        started_at_ms: began_ms,
-        millis: millis(begin),
-    };
-    said(app, &sent, uploaded);
-    let mut new = NewDeployment {
-        project: target.project,
-        namespace: target.namespace,
-        environment: args.environment,
-        ttl: args.ttl.map(|seconds| format!("{seconds}s")),
-        variables: args.variables.iter().cloned().collect(),
-        rebuild: args.rebuild,
-        origin: Origin::Directory {
-            path: absolute(&args.dir),
-        },
-        tree: manifest.tree.clone(),
-        uploaded: Some(uploaded),
-    };
-    let deployment = match client.deploy(&new).await {
-        // What was there a moment ago has been collected since; once more, and it is there.
-        Err(error) if fault_of(&error).code == "missing_blobs" => {
-            send(client, &new.project, &manifest).await?;
-            new.uploaded = None;
-            client.deploy(&new).await?
+    let queued = delivery.queue(client, manifest, &mut BTreeSet::new()).await?;
+    let progress = Progress::new(app.terminal.err);
+    app.terminal
+        .say(&progress.phase("upload", queued.uploaded.millis, &queued.sent.to_string()));
+    follow(app, client, &queued.deployment).await
+}
+
+/// How a directory is deployed, again and again.
+#[derive(Clone)]
+pub(super) struct Delivery {
+    args: DeployArgs,
+    pub(super) target: Target,
+    began: Option<(i64, Instant)>,
+}
+
+/// A deployment that waits for its turn, and what was sent for it.
+pub(super) struct Queued {
+    pub(super) deployment: view::Deployment,
+    uploaded: Uploaded,
+    sent: Sent,
+}
+
+impl Delivery {
+    pub(super) fn new(args: &DeployArgs) -> anyhow::Result<Self> {
+        Ok(Self {
+            args: args.clone(),
+            target: Target::new(&args.target, &args.dir)?,
+            began: None,
+        })
+    }
+
+    /// From now on the next upload is timed.
+    pub(super) fn begin(&mut self) {
+        self.began = Some((now_ms(), Instant::now()));
+    }
+
+    /// Sends what is not `known` to be there, and queues a deployment.
+    pub(super) async fn queue(
+        &mut self,
+        client: &Client,
+        manifest: &Manifest,
+        known: &mut BTreeSet<Digest>,
+    ) -> anyhow::Result<Queued> {
+        let (started_at_ms, begin) = self.began.take().unwrap_or_else(|| (now_ms(), Instant::now()));
+        let mut sent = send(client, &self.target.project, manifest, known).await?;
+        let uploaded = Uploaded {
+            started_at_ms,
+            millis: millis(begin),
+        };
+        let new = self.new_deployment(manifest, uploaded);
+        let deployment = match client.deploy(&new).await {
+            // What was there a moment ago has been collected since; once more, and it is there.
+            Err(error) if fault_of(&error).code == "missing_blobs" => {
+                known.clear();
+                sent = send(client, &new.project, manifest, known).await?;
+                client.deploy(&new).await?
+            }
+            result => result?,
+        };
+        Ok(Queued {
+            deployment,
+            uploaded,
+            sent,
+        })
+    }
+
+    fn new_deployment(&self, manifest: &Manifest, uploaded: Uploaded) -> NewDeployment {
+        let args = &self.args;
+        NewDeployment {
+            project: self.target.project.clone(),
+            namespace: self.target.namespace.clone(),
+            environment: args.environment,
+            ttl: args.ttl.map(|seconds| format!("{seconds}s")),
+            variables: args.variables.iter().cloned().collect(),
+            rebuild: args.rebuild,
+            origin: Origin::Directory {
+                path: absolute(&args.dir),
+            },
+            tree: manifest.tree.clone(),
+            uploaded: Some(uploaded),
         }
-        result => result?,
-    };
-    follow(app, client, &deployment).await
+    }
+
+    /// From now on what was built is used again.
+    pub(super) fn reuse_builds(&mut self) {
+        self.args.rebuild = false;
+    }
 }
 
 /// What a finished deployment means for whoever called us.
@@ -85,18 +155,17 @@ pub(super) fn serves(deployment: &view::Deployment) -> bool {
     matches!(deployment.state, State::Ready | State::Retired)
 }
 
-async fn manifest(app: &App, dir: &Path) -> anyhow::Result<Manifest> {
-    let source = Source {
+/// What is read of `dir`.
+pub(super) fn source(app: &App, dir: &Path) -> Source {
+    Source {
         dir: dir.to_owned(),
         cache: app.environment.cache_dir(),
-    };
-    tokio::task::spawn_blocking(move || prepare(&source)).await?
+    }
 }
 
-fn said(app: &App, sent: &Sent, uploaded: Uploaded) {
-    let progress = Progress::new(app.terminal.err);
-    app.terminal
-        .say(&progress.phase("upload", uploaded.millis, &sent.to_string()));
+async fn manifest(app: &App, dir: &Path) -> anyhow::Result<Manifest> {
+    let source = source(app, dir);
+    tokio::task::spawn_blocking(move || prepare(&source)).await?
 }
 
 fn millis(begin: Instant) -> u64 {

@@ -10,7 +10,7 @@ use model::DeploymentId;
 use super::App;
 use crate::client::{Client, SseReader};
 use crate::exit::{Exit, fault_of};
-use crate::terminal::{Transcript, now_ms};
+use crate::terminal::{Progress, Transcript, now_ms};
 
 /// How long a server may be away before we give up.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -61,6 +61,40 @@ pub(super) async fn follow(
     let last_words = follower.transcript.finish(&follower.now, follower.looked);
     last_words.iter().for_each(|line| app.terminal.say(line));
     Ok(follower.now)
+}
+
+/// Waits for the end of `deployment`; says nothing, and shows what is going on in the line that changes.
+pub(super) async fn finished(
+    app: &App,
+    client: &Client,
+    deployment: &view::Deployment,
+) -> anyhow::Result<view::Deployment> {
+    let mut events = client.follow_events(&deployment.id).await.ok();
+    let (id, progress) = (deployment.id.to_string(), Progress::new(app.terminal.err));
+    let mut frames = tokio::time::interval(FRAME);
+    let mut looked = Instant::now();
+    let mut now = patiently(|| client.deployment(&id)).await?;
+    while now.state.is_unfinished() {
+        tokio::select! {
+            event = next_event(&mut events), if events.is_some() => {
+                if event.is_none() {
+                    events = None;
+                }
+                now = patiently(|| client.deployment(&id)).await?;
+                looked = Instant::now();
+            }
+            _ = frames.tick() => {
+                if let Some(running) = progress.running(&now, now_ms()) {
+                    app.terminal.spin(&running);
+                }
+                if looked.elapsed() > LOOK {
+                    now = patiently(|| client.deployment(&id)).await?;
+                    looked = Instant::now();
+                }
+            }
+        }
+    }
+    Ok(now)
 }
 
 struct Follower<'a> {
@@ -176,7 +210,7 @@ async fn next_event(events: &mut Option<SseReader>) -> Option<()> {
 }
 
 /// Tries `call` again while no server answers, for [`PATIENCE`].
-async fn patiently<T, F: Future<Output = anyhow::Result<T>>>(call: impl Fn() -> F) -> anyhow::Result<T> {
+pub(super) async fn patiently<T>(mut call: impl AsyncFnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
     let begin = Instant::now();
     loop {
         match call().await {

@@ -118,7 +118,7 @@ struct JsonLine<'a> {
     line: &'a LogLine,
 }
 
-fn print(app: &App, kind: LogKind, line: &LogLine) -> anyhow::Result<()> {
+pub(super) fn print(app: &App, kind: LogKind, line: &LogLine) -> anyhow::Result<()> {
     if app.terminal.json {
         return app.terminal.json_line(&JsonLine { log: kind, line });
     }

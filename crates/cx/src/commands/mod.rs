@@ -15,6 +15,7 @@ mod rollback;
 mod serve;
 mod target;
 mod up;
+mod work;
 
 use crate::cli::{Command, Global};
 use crate::client::{Client, find};

@@ -1,4 +1,4 @@
-//! `cx up`: a directory live with one command: server, deployment and logs in one process.
+//! `cx up`: a directory live with one command: server, deployment, saves and logs in one process.
 //!
 //! A server that is there already is used; otherwise one runs in this process. At the end the preview goes with it,
 //! unless it was there before or `--keep` says that it stays. The store stays in any case, as a cache.
@@ -6,17 +6,19 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use control::view::LogKind;
+use control::view::{self, LogKind};
 use model::{InstanceId, PreviewId};
 
-use super::deploy::{deploy, exit, serves};
+use super::deploy::{Delivery, deliver, deploy, exit, serves, source};
 use super::open::dashboard;
 use super::target::Target;
+use super::work::{Watched, Work};
 use super::{App, logs, runtime, serve};
 use crate::cli::UpArgs;
 use crate::client::{Address, Client, find};
 use crate::exit::Exit;
 use crate::server::{Server, ServerOptions};
+use crate::watch::Watch;
 
 /// How long instances of a deleted preview may take to end.
 const ENDING: Duration = Duration::from_secs(10);
@@ -65,6 +67,11 @@ async fn live(app: &App, args: &UpArgs, client: &Client, server: Option<&Server>
     let preview = target.preview(client).await.ok();
     match preview {
         Some(preview) if before || args.keep => {
+            if !args.no_watch
+                && let Err(error) = client.unwatch(&preview.id).await
+            {
+                tracing::debug!(%error, "pages learn by themselves that nobody works on them any more");
+            }
             let serves = match server {
                 Some(_) => "stays, and answers again with the next `cx serve` or `cx up`",
                 None => "stays",
@@ -93,8 +100,43 @@ fn ending(stays: bool, own_server: bool) -> String {
     }
 }
 
-/// Deploys and shows what the application writes. `ending` says what Ctrl-C does.
+/// Deploys, and follows saves and what the application writes. `ending` says what Ctrl-C does.
 async fn show(app: &App, args: &UpArgs, client: &Client, ending: &str) -> anyhow::Result<Exit> {
+    if args.no_watch {
+        return once(app, args, client, ending).await;
+    }
+    let mut delivery = Delivery::new(&args.deploy)?;
+    delivery.begin();
+    app.terminal.spin("reading files");
+    let (watch, manifest) = Watch::start(source(app, &args.deploy.dir)).await?;
+    let deployment = deliver(app, client, &mut delivery, &manifest).await?;
+    if app.terminal.json {
+        app.terminal.json_line(&deployment)?;
+    }
+    if serves(&deployment) {
+        announce(app, client, &deployment, ending).await?;
+    } else if !app.terminal.json {
+        app.terminal
+            .say(&format!("waiting for a change; Ctrl-C {ending}"));
+    }
+    let preview = delivery.target.preview(client).await?.id;
+    let _watched = Watched::new(client, preview);
+    delivery.reuse_builds();
+    let work = Work {
+        app,
+        client,
+        delivery,
+        watch,
+        noted: manifest.notes.iter().cloned().collect(),
+        announced: serves(&deployment),
+        ending,
+    };
+    work.follow(&deployment, manifest.tree).await?;
+    Ok(Exit::Ok)
+}
+
+/// Deploys, and shows what the application writes.
+async fn once(app: &App, args: &UpArgs, client: &Client, ending: &str) -> anyhow::Result<Exit> {
     let deployment = deploy(app, client, &args.deploy).await?;
     if app.terminal.json {
         app.terminal.json_line(&deployment)?;
@@ -102,23 +144,35 @@ async fn show(app: &App, args: &UpArgs, client: &Client, ending: &str) -> anyhow
     if !serves(&deployment) {
         return Ok(exit(&deployment));
     }
-    if !app.terminal.json {
-        let paint = app.terminal.err;
-        app.terminal.say("");
-        app.terminal
-            .result(&app.terminal.out.link(&deployment.preview_url));
-        app.terminal.say("");
-        let dashboard = dashboard(client).await?;
-        app.terminal
-            .say(&format!("{}  {dashboard}", paint.dim("dashboard")));
-        app.terminal
-            .say(&format!("{}  {}", paint.dim("Ctrl-C   "), paint.dim(ending)));
-        app.terminal.say("");
-    }
+    announce(app, client, &deployment, ending).await?;
     logs::follow(app, client, &deployment, LogKind::Runtime).await?;
     // A static site has no log; and whoever deploys again elsewhere ends this one. The preview is there all the same.
     std::future::pending::<()>().await;
     Ok(Exit::Ok)
+}
+
+/// Says where it is live, where the dashboard is, and what Ctrl-C does.
+pub(super) async fn announce(
+    app: &App,
+    client: &Client,
+    deployment: &view::Deployment,
+    ending: &str,
+) -> anyhow::Result<()> {
+    if app.terminal.json {
+        return Ok(());
+    }
+    let paint = app.terminal.err;
+    app.terminal.say("");
+    app.terminal
+        .result(&app.terminal.out.link(&deployment.preview_url));
+    app.terminal.say("");
+    let dashboard = dashboard(client).await?;
+    app.terminal
+        .say(&format!("{}  {dashboard}", paint.dim("dashboard")));
+    app.terminal
+        .say(&format!("{}  {}", paint.dim("Ctrl-C   "), paint.dim(ending)));
+    app.terminal.say("");
+    Ok(())
 }
 
 /// Deletes the preview; with a server of our own, waits until its instances have ended, because nobody else would end

@@ -3,6 +3,7 @@
 //! Everything that decides on words is a pure function with its result in a test; only [`Terminal`] prints. Results go
 //! to standard output, everything else to standard error.
 
+mod change;
 mod failure;
 mod paint;
 mod plan;
@@ -12,6 +13,7 @@ mod table;
 mod time;
 mod transcript;
 
+pub(crate) use change::{Outcome, change_lines, changed_files};
 pub(crate) use failure::failure_lines;
 pub(crate) use paint::{Paint, hint, plain};
 pub(crate) use plan::plan_lines;

@@ -113,7 +113,7 @@ impl Progress {
 }
 
 /// The upload was measured and said on this side; and what needs no toolchain has not waited for one.
-fn is_told(phase: &view::Phase, deployment: &view::Deployment) -> bool {
+pub(super) fn is_told(phase: &view::Phase, deployment: &view::Deployment) -> bool {
     let bare = || {
         deployment
             .plan

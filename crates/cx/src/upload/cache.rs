@@ -56,34 +56,33 @@ impl HashCache {
             .map(|known| known.digest)
     }
 
-    /// Keeps exactly `files`, for the next time. A cache that cannot be written is no reason to fail.
-    pub(super) fn replace<'a>(self, files: impl Iterator<Item = (&'a FoundFile, Digest)>) {
-        let Some(file) = self.file else {
-            return;
-        };
+    /// Remembers exactly `files`.
+    pub(super) fn replace<'a>(&mut self, files: impl Iterator<Item = (&'a FoundFile, Digest)>) {
         let now_ns = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_nanos() as i128);
         let settled = |stamp: &Stamp| stamp.modified_ns.max(stamp.changed_ns) + SETTLED_NS < now_ns;
-        let known: BTreeMap<&str, Known> = files
+        self.known = files
             .filter(|(file, _)| settled(&file.stamp))
             .map(|(file, digest)| {
-                (
-                    file.path.as_str(),
-                    Known {
-                        stamp: file.stamp,
-                        digest,
-                    },
-                )
+                let stamp = file.stamp;
+                (file.path.clone(), Known { stamp, digest })
             })
             .collect();
-        if let Err(error) = write(&file, &known) {
+    }
+
+    /// Keeps what is remembered for the next process. A cache that cannot be written is no reason to fail.
+    pub(super) fn save(&self) {
+        let Some(file) = &self.file else {
+            return;
+        };
+        if let Err(error) = write(file, &self.known) {
             tracing::debug!("cannot keep digests in {}: {error}", file.display());
         }
     }
 }
 
-fn write(file: &Path, known: &BTreeMap<&str, Known>) -> std::io::Result<()> {
+fn write(file: &Path, known: &BTreeMap<String, Known>) -> std::io::Result<()> {
     let dir = file.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(dir)?;
     // Two deployments of one directory may write at once; each renames a whole file.

@@ -3,6 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use super::walk::Stamp;
+
+pub(super) const INDEX: &str = "index";
 
 /// The paths below a directory that git tracks, with `/` between names.
 #[derive(Debug, Default)]
@@ -17,6 +22,9 @@ impl Tracked {
         reason = "git only reads its index here; nothing of the project is executed"
     )]
     pub(super) fn read(dir: &Path) -> Self {
+        if repository(dir).is_none() {
+            return Self::default();
+        }
         // A repository's own configuration can name programs to run; the one that listing would call is switched off.
         let output = Command::new("git")
             .args(["-c", "core.fsmonitor=false", "-C"])
@@ -49,6 +57,32 @@ impl Tracked {
             .next()
             .is_some_and(|first| first.starts_with(&below))
     }
+}
+
+/// What git tracks, asked again only when its index has changed.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    known: Option<(Stamp, Arc<Tracked>)>,
+}
+
+impl Index {
+    pub(super) fn tracked(&mut self, dir: &Path) -> Arc<Tracked> {
+        let stamp = index_of(dir).and_then(|file| Some(Stamp::of(&std::fs::metadata(file).ok()?)));
+        if let (Some(stamp), Some((known, tracked))) = (&stamp, &self.known)
+            && known == stamp
+        {
+            return tracked.clone();
+        }
+        let tracked = Arc::new(Tracked::read(dir));
+        self.known = stamp.map(|stamp| (stamp, tracked.clone()));
+        tracked
+    }
+}
+
+/// The index of the repository that `dir` lies in, where it is in its usual place.
+pub(super) fn index_of(dir: &Path) -> Option<PathBuf> {
+    let file = repository(dir)?.join(".git").join(INDEX);
+    file.is_file().then_some(file)
 }
 
 /// The root of the repository that `dir` lies in.

@@ -12,7 +12,8 @@ use model::{Digest, Tree, TreePath};
 use sha2::{Digest as _, Sha256};
 
 use super::cache::HashCache;
-use super::walk::{Found, FoundFile, walk};
+use super::git::Index;
+use super::walk::{Found, FoundDirectory, FoundFile, walk};
 use crate::exit::Fault;
 
 const THREADS: usize = 2;
@@ -27,17 +28,70 @@ pub(crate) struct Source {
 }
 
 /// A directory, ready to be sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Manifest {
     pub(crate) tree: Tree,
     /// Where the bytes of each digest are, and how many.
     pub(crate) blobs: BTreeMap<Digest, (PathBuf, u64)>,
     /// What the person should hear about.
     pub(crate) notes: Vec<String>,
+    /// Where it was looked for files.
+    pub(crate) directories: Vec<FoundDirectory>,
 }
 
-/// Walks and hashes. Blocking.
+/// Reads a directory once. Blocking.
 pub(crate) fn prepare(source: &Source) -> anyhow::Result<Manifest> {
+    let mut scanner = Scanner::new(source)?;
+    let manifest = scanner.scan()?;
+    scanner.save();
+    Ok(manifest)
+}
+
+/// Reads a directory again and again: only what changed is hashed again. Blocking.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    root: PathBuf,
+    cache: HashCache,
+    index: Index,
+}
+
+impl Scanner {
+    pub(crate) fn new(source: &Source) -> anyhow::Result<Self> {
+        let root = root_of(source)?;
+        Ok(Self {
+            cache: HashCache::open(source.cache.as_deref(), &root),
+            index: Index::default(),
+            root,
+        })
+    }
+
+    /// Absolute, without links.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What is there now.
+    pub(crate) fn scan(&mut self) -> anyhow::Result<Manifest> {
+        let found = walk(&self.root, self.index.tracked(&self.root))?;
+        if found.files.is_empty() {
+            let message = format!("{} holds no files to deploy", self.root.display());
+            return Err(Fault::failed("empty_source", message)
+                .hint(model::failure::Code::EmptySource.hint())
+                .into());
+        }
+        let digests = hash_all(&found.files, &self.cache)?;
+        self.cache
+            .replace(found.files.iter().zip(digests.iter().copied()));
+        manifest(found, &digests)
+    }
+
+    /// Keeps the digests for the next process.
+    pub(crate) fn save(&self) {
+        self.cache.save();
+    }
+}
+
+fn root_of(source: &Source) -> anyhow::Result<PathBuf> {
     let root = source.dir.canonicalize().map_err(|error| {
         Fault::failed(
             "no_directory",
@@ -51,17 +105,7 @@ pub(crate) fn prepare(source: &Source) -> anyhow::Result<Manifest> {
             .hint("name the directory that holds the project")
             .into());
     }
-    let found = walk(&root)?;
-    if found.files.is_empty() {
-        let message = format!("{} holds no files to deploy", root.display());
-        return Err(Fault::failed("empty_source", message)
-            .hint(model::failure::Code::EmptySource.hint())
-            .into());
-    }
-    let cache = HashCache::open(source.cache.as_deref(), &root);
-    let digests = hash_all(&found.files, &cache)?;
-    cache.replace(found.files.iter().zip(digests.iter().copied()));
-    manifest(found, &digests)
+    Ok(root)
 }
 
 fn manifest(found: Found, digests: &[Digest]) -> anyhow::Result<Manifest> {
@@ -91,6 +135,7 @@ fn manifest(found: Found, digests: &[Digest]) -> anyhow::Result<Manifest> {
         tree: Tree::new(entries).map_err(invalid)?,
         blobs,
         notes: found.notes,
+        directories: found.directories,
     })
 }
 
@@ -154,6 +199,8 @@ pub(super) fn changed(file: &Path) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn source(dir: &Path, cache: &Path) -> Source {
@@ -180,12 +227,14 @@ mod tests {
         let file = dir.path().join("a");
         std::fs::write(&file, "old").unwrap();
         let root = dir.path().canonicalize().unwrap();
-        let mut found = walk(&root).unwrap();
+        let mut found = walk(&root, Arc::default()).unwrap();
         // As if it had been written long ago, with other bytes than it has: only a remembered digest can say "known".
         let known = Digest::of(b"known");
         found.files[0].stamp.modified_ns = 1;
         found.files[0].stamp.changed_ns = 1;
-        HashCache::open(Some(cache.path()), &root).replace(found.files.iter().map(|file| (file, known)));
+        let mut first = HashCache::open(Some(cache.path()), &root);
+        first.replace(found.files.iter().map(|file| (file, known)));
+        first.save();
         let again = HashCache::open(Some(cache.path()), &root);
         assert_eq!(hash_all(&found.files, &again).unwrap(), [known]);
         found.files[0].stamp.modified_ns = 2;
@@ -198,7 +247,7 @@ mod tests {
         std::fs::write(dir.path().join("a"), "x").unwrap();
         prepare(&source(dir.path(), cache.path())).unwrap();
         let root = dir.path().canonicalize().unwrap();
-        let found = walk(&root).unwrap();
+        let found = walk(&root, Arc::default()).unwrap();
         assert_eq!(
             HashCache::open(Some(cache.path()), &root).get(&found.files[0]),
             None

@@ -11,5 +11,22 @@ mod rules;
 mod send;
 mod walk;
 
-pub(crate) use hash::{Manifest, Source, prepare};
+pub(crate) use hash::{Manifest, Scanner, Source, prepare};
 pub(crate) use send::{Sent, send};
+pub(crate) use walk::FoundDirectory;
+
+use std::path::{Path, PathBuf};
+
+/// Files outside of the directory that decide what of it travels: a directory each, and the name in it.
+pub(crate) fn deciding(root: &Path) -> Vec<(PathBuf, &'static str)> {
+    let Some(repository) = git::repository(root) else {
+        return Vec::new();
+    };
+    let above = root.ancestors().skip(1);
+    let mut places: Vec<_> = above
+        .take_while(|dir| dir.starts_with(&repository))
+        .map(|dir| (dir.to_owned(), rules::GIT_IGNORE))
+        .collect();
+    places.extend(git::index_of(root).and_then(|file| Some((file.parent()?.to_owned(), git::INDEX))));
+    places
+}

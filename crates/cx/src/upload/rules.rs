@@ -5,6 +5,7 @@
 //! leave out what git tracks, and with `!name` let through what would be left out.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -12,7 +13,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use super::git::{self, Tracked};
 use crate::exit::Fault;
 
-const GIT_IGNORE: &str = ".gitignore";
+pub(super) const GIT_IGNORE: &str = ".gitignore";
 const CX_IGNORE: &str = ".cxignore";
 
 /// What happens to one entry of the directory.
@@ -33,7 +34,7 @@ pub(super) enum Verdict {
 /// The rules of one directory and of those above it.
 pub(super) struct Rules {
     root: PathBuf,
-    tracked: Tracked,
+    tracked: Arc<Tracked>,
     honours_git: bool,
     git: Vec<Gitignore>,
     cx: Vec<Gitignore>,
@@ -53,10 +54,10 @@ pub(super) struct Candidate<'a> {
 
 impl Rules {
     /// The rules for `root`, an absolute path without links.
-    pub(super) fn new(root: &Path) -> anyhow::Result<Self> {
+    pub(super) fn new(root: &Path, tracked: Arc<Tracked>) -> anyhow::Result<Self> {
         let mut rules = Self {
             root: root.to_owned(),
-            tracked: Tracked::read(root),
+            tracked,
             honours_git: true,
             git: Vec::new(),
             cx: Vec::new(),

@@ -1,5 +1,6 @@
 //! Sends the blobs that the server does not have of this project, four at a time.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use futures_util::stream::{StreamExt as _, TryStreamExt as _};
@@ -23,13 +24,19 @@ pub(crate) struct Sent {
     pub(crate) unchanged: usize,
 }
 
-/// Sends what of `manifest` is missing.
+/// Sends what of `manifest` is missing, without asking for what is `known` to be there. Afterwards all of it is known.
 pub(crate) async fn send(
     client: &Client,
     project: &ProjectName,
     manifest: &Manifest,
+    known: &mut BTreeSet<Digest>,
 ) -> anyhow::Result<Sent> {
-    let digests: Vec<Digest> = manifest.blobs.keys().copied().collect();
+    let digests: Vec<Digest> = manifest
+        .blobs
+        .keys()
+        .filter(|digest| !known.contains(*digest))
+        .copied()
+        .collect();
     let missing = client.missing(project, &digests).await?;
     let wanted = missing
         .iter()
@@ -38,7 +45,7 @@ pub(crate) async fn send(
     let sent = Sent {
         files: wanted.len(),
         bytes: wanted.iter().map(|(_, (_, size))| size).sum(),
-        unchanged: digests.len() - wanted.len(),
+        unchanged: manifest.blobs.len() - wanted.len(),
     };
     let uploads = wanted.into_iter().map(|(digest, (file, size))| async move {
         put(
@@ -53,6 +60,7 @@ pub(crate) async fn send(
         .buffer_unordered(AT_ONCE)
         .try_collect::<()>()
         .await?;
+    *known = manifest.blobs.keys().copied().collect();
     Ok(sent)
 }
 

@@ -3,12 +3,14 @@
 use std::fs::{DirEntry, Metadata};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use model::limits::{FILE_BYTES_MAX, SOURCE_BYTES_MAX};
 use model::tree::ENTRIES_MAX;
 use model::units::format_bytes;
 
+use super::git::Tracked;
 use super::rules::{Candidate, Rules, Verdict};
 use crate::exit::Fault;
 
@@ -17,6 +19,8 @@ use crate::exit::Fault;
 pub(super) struct Found {
     pub(super) files: Vec<FoundFile>,
     pub(super) links: Vec<FoundLink>,
+    /// Every directory that was looked into, the root first.
+    pub(super) directories: Vec<FoundDirectory>,
     /// What was left out that the person should hear about, in the order found.
     pub(super) notes: Vec<String>,
 }
@@ -29,6 +33,13 @@ pub(super) struct FoundFile {
     pub(super) on_disk: PathBuf,
     pub(super) stamp: Stamp,
     pub(super) executable: bool,
+}
+
+/// A directory, and which one it is: another may come by the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundDirectory {
+    pub(crate) path: PathBuf,
+    pub(crate) inode: u64,
 }
 
 /// A symbolic link, kept as one.
@@ -47,15 +58,16 @@ pub(super) struct Stamp {
     pub(super) inode: u64,
 }
 
-/// Lists `root`, an absolute path without links.
-pub(super) fn walk(root: &Path) -> anyhow::Result<Found> {
+/// Lists `root`, an absolute path without links; `tracked` is what git tracks in it.
+pub(super) fn walk(root: &Path, tracked: Arc<Tracked>) -> anyhow::Result<Found> {
     let mut walk = Walk {
-        rules: Rules::new(root)?,
+        rules: Rules::new(root, tracked)?,
         found: Found::default(),
         bytes: 0,
         secrets: Vec::new(),
     };
-    walk.directory(root, "", false)?;
+    let metadata = std::fs::metadata(root).with_context(|| format!("cannot look at {}", root.display()))?;
+    walk.directory((root, metadata.ino()), "", false)?;
     walk.notes_on_secrets();
     Ok(walk.found)
 }
@@ -68,7 +80,16 @@ struct Walk {
 }
 
 impl Walk {
-    fn directory(&mut self, dir: &Path, prefix: &str, only_tracked: bool) -> anyhow::Result<()> {
+    fn directory(
+        &mut self,
+        (dir, inode): (&Path, u64),
+        prefix: &str,
+        only_tracked: bool,
+    ) -> anyhow::Result<()> {
+        self.found.directories.push(FoundDirectory {
+            path: dir.to_owned(),
+            inode,
+        });
         let mark = self.rules.enter(dir)?;
         let listing = std::fs::read_dir(dir).and_then(Iterator::collect::<std::io::Result<Vec<DirEntry>>>);
         let mut entries = listing.with_context(|| format!("cannot read the directory {}", dir.display()))?;
@@ -91,8 +112,8 @@ impl Walk {
                 beside_manifest,
             };
             match self.rules.judge(&candidate) {
-                Verdict::Take if is_dir => self.directory(&entry.path(), &path, false)?,
-                Verdict::OnlyTracked => self.directory(&entry.path(), &path, true)?,
+                Verdict::Take if is_dir => self.directory((&entry.path(), metadata.ino()), &path, false)?,
+                Verdict::OnlyTracked => self.directory((&entry.path(), metadata.ino()), &path, true)?,
                 Verdict::Take => self.leaf(path, entry.path(), &metadata)?,
                 Verdict::Ignored | Verdict::Repository => {}
                 Verdict::Secret => self.secrets.push(path),

@@ -36,8 +36,12 @@ fn git(dir: &Path, arguments: &[&str]) {
     assert!(status.success(), "git {arguments:?}");
 }
 
+fn look(root: &Path) -> anyhow::Result<Found> {
+    walk(root, Arc::new(Tracked::read(root)))
+}
+
 fn paths(root: &Path) -> Vec<String> {
-    let found = walk(&root.canonicalize().unwrap()).unwrap();
+    let found = look(&root.canonicalize().unwrap()).unwrap();
     found.files.into_iter().map(|file| file.path).collect()
 }
 
@@ -111,7 +115,7 @@ fn untracked_secrets_are_withheld_and_named_and_tracked_ones_travel() {
     ]);
     git(dir.path(), &["init", "-q"]);
     git(dir.path(), &["add", ".env"]);
-    let found = walk(&dir.path().canonicalize().unwrap()).unwrap();
+    let found = look(&dir.path().canonicalize().unwrap()).unwrap();
     let kept: Vec<_> = found.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(kept, [".env", "index.html"]);
     assert!(
@@ -151,7 +155,7 @@ fn installed_dependencies_stay_and_are_named() {
         ("node_modules/a/index.js", ""),
         ("lib/node_modules/b.js", ""),
     ]);
-    let found = walk(&dir.path().canonicalize().unwrap()).unwrap();
+    let found = look(&dir.path().canonicalize().unwrap()).unwrap();
     let kept: Vec<_> = found.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(kept, ["lib/node_modules/b.js", "package.json"]);
     assert_eq!(
@@ -175,7 +179,7 @@ fn links_stay_links_and_other_things_are_named() {
     let dir = directory(&[("a", "")]);
     symlink("a", dir.path().join("link")).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("s")).unwrap();
-    let found = walk(dir.path()).unwrap();
+    let found = look(dir.path()).unwrap();
     assert_eq!(
         (found.links[0].path.as_str(), found.links[0].target.as_str()),
         ("link", "a")
@@ -187,7 +191,7 @@ fn links_stay_links_and_other_things_are_named() {
 fn a_name_that_is_not_utf8_is_an_error_that_names_it() {
     let dir = directory(&[]);
     std::fs::write(dir.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9")), "").unwrap();
-    let fault = fault_of(&walk(dir.path()).unwrap_err());
+    let fault = fault_of(&look(dir.path()).unwrap_err());
     assert_eq!(fault.code, "name_not_utf8");
     assert!(fault.message.contains("caf"), "{}", fault.message);
 }
