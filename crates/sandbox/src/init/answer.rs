@@ -3,6 +3,7 @@
 //! Guards against the program inside: it cannot see the socket, and a peer that the kernel places in this pid
 //! namespace is refused all the same. A peer that sends nonsense, too much or half a request loses its connection.
 
+use std::cmp::Ordering;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
@@ -57,27 +58,28 @@ impl Connection {
             Err(Errno::AGAIN | Errno::INTR) => return true,
             Err(_) => return false,
         }
-        while let Some(header) = self.received.first_chunk::<4>() {
-            let Ok(length) = wire::announced(*header, REQUEST_BYTES_MAX) else {
-                return false;
-            };
-            if self.received.len() < 4 + length {
-                break;
-            }
-            let Ok(request) = serde_json::from_slice(&self.received[4..4 + length]) else {
-                return false;
-            };
-            self.received.drain(..4 + length);
-            let (answer, fds) = answer(watch, &request);
-            let fds: Vec<BorrowedFd<'_>> = fds.iter().map(|fd| fd.as_fd()).collect();
-            // An answer fits the socket's buffer; a peer that does not read is not waited for.
-            let sent = wire::encode(&answer)
-                .and_then(|bytes| Ok(wire::send_some(self.as_fd(), &bytes, &fds)? == bytes.len()));
-            if !sent.unwrap_or(false) {
-                return false;
-            }
+        let Some(header) = self.received.first_chunk::<4>() else {
+            return true;
+        };
+        let Ok(length) = wire::announced(*header, REQUEST_BYTES_MAX) else {
+            return false;
+        };
+        match self.received.len().cmp(&(4 + length)) {
+            Ordering::Less => return true,
+            Ordering::Equal => {}
+            // Whoever does not wait for an answer would have everybody else wait for many.
+            Ordering::Greater => return false,
         }
-        true
+        let Ok(request) = serde_json::from_slice(&self.received[4..]) else {
+            return false;
+        };
+        self.received.clear();
+        let (answer, fds) = answer(watch, &request);
+        let fds: Vec<BorrowedFd<'_>> = fds.iter().map(|fd| fd.as_fd()).collect();
+        // An answer fits the socket's buffer; a peer that does not read is not waited for.
+        let sent = wire::encode(&answer)
+            .and_then(|bytes| Ok(wire::send_some(self.as_fd(), &bytes, &fds)? == bytes.len()));
+        sent.unwrap_or(false)
     }
 }
 

@@ -12,6 +12,10 @@ use crate::zygote::{APP_ID, Failed, Launch, OPEN_FILES_WANTED, Report, Step as _
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const HOME: &str = "/home/app";
+/// Queued signals and timers.
+const SIGNALS_PENDING_MAX: u64 = 1024;
+/// One queue of the default size (10 messages of 8 KiB) and its upkeep.
+const MESSAGE_QUEUE_BYTES_MAX: u64 = 96 << 10;
 
 /// The command's main process and the read ends of its output.
 pub(super) struct App {
@@ -127,6 +131,9 @@ fn limits(launch: &Launch) -> io::Result<()> {
     let limits = &launch.spec.limits;
     sys::limit_resource(libc::RLIMIT_NOFILE, OPEN_FILES_WANTED)?;
     sys::limit_resource(libc::RLIMIT_CORE, 0)?;
+    // Counted for the platform's user too, and so for all sandboxes together.
+    sys::limit_resource(libc::RLIMIT_SIGPENDING, SIGNALS_PENDING_MAX)?;
+    sys::limit_resource(libc::RLIMIT_MSGQUEUE, MESSAGE_QUEUE_BYTES_MAX)?;
     sys::limit_resource(libc::RLIMIT_FSIZE, limits.file_bytes_max)?;
     // Where groups count processes this only backs them up; without root the init is counted too.
     sys::limit_resource(libc::RLIMIT_NPROC, u64::from(limits.pids_max) + 1)

@@ -6,12 +6,14 @@
 
 mod answer;
 mod app;
+mod bounds;
 mod etc;
 mod listeners;
 mod mounts;
 mod processes;
 mod root;
 mod source;
+mod tap;
 mod watch;
 
 use std::fs::{self, File};
@@ -117,6 +119,7 @@ fn isolate(launch: &Launch, sources: Option<Vec<Source>>, handles: &Handles) -> 
     root::enter(launch)?;
     mounts::apply(&launch.spec.mounts, sources)?;
     root::seal(launch)?;
+    bounds::set().step("bounds")?;
     network(&launch.spec.egress)
 }
 

@@ -140,13 +140,14 @@ fn place_devices(devices: Vec<OwnedFd>) -> io::Result<()> {
         fs::create_dir(dev.join(dir))?;
     }
     tmpfs(&dev.join("shm"), SHM_BYTES_MAX, 0o1777)?;
+    // Terminals are counted for the whole machine: without `max` one sandbox takes all.
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
     mount(
         "devpts",
         dev.join("pts"),
         "devpts",
         flags,
-        c"newinstance,ptmxmode=0666,mode=0620",
+        c"newinstance,ptmxmode=0666,mode=0620,max=64",
     )?;
     symlink("pts/ptmx", dev.join("ptmx"))?;
     symlink("/proc/self/fd", dev.join("fd"))?;

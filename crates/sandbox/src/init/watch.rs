@@ -14,6 +14,7 @@ use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
 
 use super::answer::{CONNECTIONS_MAX, Connection};
 use super::app::App;
+use super::tap::{self, Tap};
 use super::{Gate, processes};
 use crate::cgroup::Handles;
 use crate::exit::{Ended, Exit};
@@ -55,6 +56,7 @@ pub(super) struct Watch {
     out: Option<PipeReader>,
     err: Option<PipeReader>,
     log: Writer,
+    tap: Tap,
     status: Option<WaitStatus>,
     memory_bytes_max: u64,
 }
@@ -87,6 +89,7 @@ pub(super) fn watch(started: Started) {
         out: Some(app.out),
         err: Some(app.err),
         log,
+        tap: Tap::new(Instant::now()),
         status: None,
         memory_bytes_max: limits.memory_bytes,
     };
@@ -118,7 +121,14 @@ struct Sources {
 impl Watch {
     /// Waits for the next thing and handles it.
     fn turn(&mut self, sources: &Sources, connections: &mut Vec<Connection>, deadline: Option<Instant>) {
-        let ready = self.wait(sources, connections, deadline);
+        let closed = self.tap.closed_for(Instant::now());
+        if closed.is_some() && self.tap.tell(Instant::now()) {
+            let rate = tap::BYTES_PER_SECOND >> 20;
+            let text = format!("Output is slowed down to {rate} MiB per second; print less");
+            let _ = self.log.line(Level::Warn, &text);
+        }
+        let until = [deadline, closed.map(|wait| Instant::now() + wait)];
+        let ready = self.wait(sources, connections, until.into_iter().flatten().min());
         if ready.out {
             self.read_output(Level::Out);
         }
@@ -143,8 +153,12 @@ impl Watch {
             index += 1;
             !ready || connection.serve(self)
         });
-        if ready.listener && connections.len() < CONNECTIONS_MAX {
+        if ready.listener {
             connections.extend(Connection::accept(&sources.listener));
+            // The one that came first makes room: whoever left connections open must not lock the platform out.
+            if connections.len() > CONNECTIONS_MAX {
+                connections.remove(0);
+            }
         }
     }
 
@@ -153,8 +167,14 @@ impl Watch {
         let mut polled = vec![input(sources.children.as_fd()), input(sources.listener.as_fd())];
         // A closed pipe would be ready for ever: only what is open is asked about.
         let optional = [
-            self.out.as_ref().map(|pipe| pipe.as_fd()),
-            self.err.as_ref().map(|pipe| pipe.as_fd()),
+            self.out
+                .as_ref()
+                .filter(|_| self.tap.is_open())
+                .map(|pipe| pipe.as_fd()),
+            self.err
+                .as_ref()
+                .filter(|_| self.tap.is_open())
+                .map(|pipe| pipe.as_fd()),
             sources.leash.as_ref().map(|pipe| pipe.as_fd()),
         ];
         polled.extend(optional.iter().flatten().map(|&fd| input(fd)));
@@ -204,6 +224,7 @@ impl Watch {
             }
             Ok(count) => {
                 // A full disk must not end the program; what is lost is its output.
+                self.tap.take(&chunk[..count]);
                 let _ = self.log.chunk(level, &chunk[..count]);
                 true
             }

@@ -14,6 +14,12 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
+/// TIOCSTI, TIOCLINUX, TIOCCONS: they type into the terminal of others or take over its output. TIOCSETD: it loads the
+/// module of a line discipline.
+const TERMINAL: [u64; 4] = [0x5412, 0x541c, 0x541d, 0x5423];
+/// The rest of a socket's type is flags.
+const TYPE_MASK: u64 = 0xf;
+
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Both filters, compiled; in the order in which they are installed.
@@ -62,8 +68,7 @@ fn refused() -> Result<Rules, BackendError> {
         .collect::<Result<_, _>>()?;
     rules.insert(libc::SYS_clone, clone);
     rules.insert(libc::SYS_socket, sockets()?);
-    let terminal_input = [0x5412, 0x541c]; // TIOCSTI, TIOCLINUX: they type into the terminal of others
-    let ioctl = terminal_input
+    let ioctl = TERMINAL
         .iter()
         .map(|&code| rule([(1, SeccompCmpOp::Eq, code)]))
         .collect::<Result<_, _>>()?;
@@ -75,15 +80,29 @@ fn refused() -> Result<Rules, BackendError> {
     Ok(rules)
 }
 
-/// Everything but UNIX, INET, INET6 and NETLINK; of the last only ROUTE, which `getaddrinfo` asks.
+/// Everything but UNIX, INET, INET6 and NETLINK; of the last only ROUTE, which `getaddrinfo` asks. Of INET only what the
+/// kernel has at hand: asking for other types and protocols loads modules, which is how their faults are reached.
 fn sockets() -> Result<Vec<SeccompRule>, BackendError> {
     let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
     let others = families.map(|family| (0, SeccompCmpOp::Ne, family as u64));
     let netlink = (0, SeccompCmpOp::Eq, libc::AF_NETLINK as u64);
-    Ok(vec![
+    let mut rules = vec![
         rule(others)?,
         rule([netlink, (2, SeccompCmpOp::Ne, libc::NETLINK_ROUTE as u64)])?,
-    ])
+    ];
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        let inet = || (0, SeccompCmpOp::Eq, family as u64);
+        let [any, icmp, tcp, udp, icmp_v6, mptcp] =
+            [0, 1, 6, 17, 58, 262].map(|protocol| (2, SeccompCmpOp::Ne, protocol));
+        rules.push(rule([inet(), any, icmp, tcp, udp, icmp_v6, mptcp])?);
+        for kind in [libc::SOCK_RDM, libc::SOCK_SEQPACKET, libc::SOCK_DCCP] {
+            rules.push(rule([
+                inet(),
+                (1, SeccompCmpOp::MaskedEq(TYPE_MASK), kind as u64),
+            ])?);
+        }
+    }
+    Ok(rules)
 }
 
 /// All conditions (argument, comparison, value) on the low 32 bits, which is what the kernel looks at here.

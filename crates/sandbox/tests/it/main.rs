@@ -9,6 +9,7 @@
     reason = "tests; this target has a main of its own, so clippy cannot tell"
 )]
 
+mod escape;
 mod filesystem;
 mod lifecycle;
 mod limits;
@@ -40,6 +41,7 @@ fn tests() -> Vec<Test> {
         power::TESTS,
         output::TESTS,
         lifecycle::TESTS,
+        &escape::tests(),
     ]
     .concat()
 }

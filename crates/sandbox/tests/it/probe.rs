@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 pub(crate) fn run(arguments: &[String]) {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if crate::escape::probe(&arguments) {
+        return;
+    }
     match arguments.as_slice() {
         ["open", paths @ ..] => paths
             .iter()
@@ -19,7 +22,6 @@ pub(crate) fn run(arguments: &[String]) {
                 .iter()
                 .for_each(|path| println!("{path} {}", answer(fs::read_link(path))));
         }
-        ["power"] => crate::power::try_everything(),
         ["descriptors"] => descriptors(),
         ["eat", mebibytes] => eat(mebibytes.parse().unwrap()),
         ["fork"] => fork(),
