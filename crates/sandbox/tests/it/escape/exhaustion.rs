@@ -46,11 +46,18 @@ pub(super) fn probe(arguments: &[&str]) -> bool {
     };
     println!("{last}");
     println!("{taken}");
-    while forever {
-        // SAFETY: waits to be killed, holding on to everything.
-        unsafe { libc::pause() };
+    if forever {
+        wait_to_be_killed();
     }
     true
+}
+
+/// Holding on to everything.
+fn wait_to_be_killed() -> ! {
+    loop {
+        // SAFETY: waits.
+        unsafe { libc::pause() };
+    }
 }
 
 fn inotify(_taken: i64) -> i64 {

@@ -382,7 +382,7 @@ fn change_network() {
     // RTM_NEWLINK, RTM_NEWROUTE, RTM_NEWADDR, RTM_NEWRULE, RTM_DELROUTE; family in the first byte of the body.
     for kind in [16u16, 24, 20, 32, 25] {
         let socket = call(libc::SYS_socket, [16, 3, 0, 0, 0, 0]);
-        let mut message = vec![0u8; 16 + 16];
+        let mut message = [0u8; 16 + 16];
         message[..4].copy_from_slice(&32u32.to_ne_bytes());
         message[4..6].copy_from_slice(&kind.to_ne_bytes());
         message[6..8].copy_from_slice(&5u16.to_ne_bytes()); // request, acknowledge
