@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use model::{EnvironmentName, NamespaceName, ProjectName};
 
 use crate::exit::EXIT_CODES;
@@ -89,6 +90,11 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Print the JSON Schema of cx.toml
     Schema,
+    /// Run the platform as a service of systemd
+    #[command(subcommand)]
+    Service(ServiceCommand),
+    /// Print a script that lets a shell complete what is typed
+    Completions(CompletionsArgs),
     /// Set, unset and list variables
     #[command(subcommand)]
     Env(EnvCommand),
@@ -235,6 +241,40 @@ pub(crate) struct PlanArgs {
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ServiceCommand {
+    /// Print the unit
+    Print(ServiceArgs),
+    /// Write the unit, and start the service now and at every boot
+    Install(ServiceArgs),
+    /// Stop the service and remove the unit; previews and data stay
+    Uninstall(WhoseArgs),
+    /// Show whether the service runs
+    Status(WhoseArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServiceArgs {
+    #[command(flatten)]
+    pub(crate) whose: WhoseArgs,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WhoseArgs {
+    /// A service of this user alone [default: only without root]
+    #[arg(long)]
+    pub(crate) user: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
 }
 
 #[derive(Clone, Debug, Subcommand)]

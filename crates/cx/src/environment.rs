@@ -5,9 +5,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The data directory of a server that root runs.
-const SYSTEM_DATA: &str = "/var/lib/cygni";
+pub(crate) const SYSTEM_DATA: &str = "/var/lib/cygni";
 
 /// The variables and identities that matter, as they were at the start.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,7 @@ pub(crate) struct Environment {
     data: Option<PathBuf>,
     data_home: Option<PathBuf>,
     cache_home: Option<PathBuf>,
+    config_home: Option<PathBuf>,
     home: Option<PathBuf>,
     /// Who called `sudo`: the user and group who may read the token too.
     pub(crate) sudo: Option<(u32, u32)>,
@@ -35,6 +37,10 @@ pub(crate) struct Environment {
     pub(crate) ca_bundle: Option<PathBuf>,
     /// `CX_LOG`: which records the server writes, in the notation of `tracing`.
     pub(crate) log: Option<String>,
+    /// `NOTIFY_SOCKET`: where a service manager wants to hear how the server is.
+    pub(crate) notify_socket: Option<PathBuf>,
+    /// `WATCHDOG_USEC`: how long the server may be silent.
+    pub(crate) watchdog: Option<Duration>,
 }
 
 impl Environment {
@@ -47,6 +53,7 @@ impl Environment {
             data: var("CX_DATA").map(PathBuf::from),
             data_home: path("XDG_DATA_HOME"),
             cache_home: path("XDG_CACHE_HOME"),
+            config_home: path("XDG_CONFIG_HOME"),
             home: path("HOME"),
             sudo: number("SUDO_UID")
                 .zip(number("SUDO_GID"))
@@ -61,6 +68,10 @@ impl Environment {
             proxy: var("HTTPS_PROXY").or_else(|| var("https_proxy")),
             ca_bundle: path("SSL_CERT_FILE"),
             log: var("CX_LOG"),
+            notify_socket: var("NOTIFY_SOCKET").map(PathBuf::from),
+            watchdog: var("WATCHDOG_USEC")
+                .and_then(|text| text.parse().ok())
+                .map(Duration::from_micros),
         }
     }
 
@@ -115,6 +126,12 @@ impl Environment {
     pub(crate) fn cache_dir(&self) -> Option<PathBuf> {
         let home = || self.home.as_ref().map(|home| home.join(".cache"));
         self.cache_home.clone().or_else(home).map(|dir| dir.join("cygni"))
+    }
+
+    /// Where settings of the user go; `None` where there is no home.
+    pub(crate) fn config_dir(&self) -> Option<PathBuf> {
+        let home = || self.home.as_ref().map(|home| home.join(".config"));
+        self.config_home.clone().or_else(home)
     }
 
     /// The home directory, for the places where version managers keep their toolchains.

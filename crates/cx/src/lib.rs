@@ -11,6 +11,7 @@ mod exit;
 #[cfg(test)]
 mod fixture;
 mod server;
+mod service;
 mod terminal;
 mod upload;
 mod watch;

@@ -33,6 +33,7 @@ pub use capability::{
     CPU, Capabilities, Capability, EGRESS, FREEZE, ID_MAPPED_MOUNTS, MEMORY, NAMESPACES, OPEN_FILES, OVERLAY,
     PIDS, SECCOMP, Support,
 };
+pub use cgroup::PLATFORM_GROUP;
 pub use control::{Listener, Status, Usage};
 pub use error::{ControlError, FoundError, PrivilegeError, RemoveError, SpawnError, StartError};
 pub use exit::{Ended, Exit};

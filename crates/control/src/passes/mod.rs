@@ -24,6 +24,9 @@ use crate::rows::{self};
 /// How long a pass sleeps when nobody rings.
 const POLL: Duration = Duration::from_secs(2);
 const UPKEEP_EVERY: Duration = Duration::from_secs(10);
+/// How long steps under way may take to stop at the end. What has not stopped by then is done again by the next start,
+/// as after a crash.
+const STOP_MAX: Duration = Duration::from_secs(10);
 /// How long a deployment that the alias has left goes on with requests that it has begun, in milliseconds.
 pub(crate) const DRAIN_MS: i64 = 30_000;
 /// How long a deployment that is not current stays awake after a visit, in milliseconds.
@@ -51,7 +54,15 @@ impl Control {
             token.cancel();
         }
         self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        if tokio::time::timeout(STOP_MAX, self.inner.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                steps = self.inner.tasks.len(),
+                "steps under way are left to the next start"
+            );
+        }
         self.last_upkeep().await;
     }
 

@@ -1,5 +1,6 @@
 //! One file per command. Each says what to do through the API and hands words to the terminal.
 
+mod completions;
 mod delete;
 mod deploy;
 mod doctor;
@@ -13,6 +14,7 @@ mod plan;
 mod redeploy;
 mod rollback;
 mod serve;
+mod service;
 mod target;
 mod up;
 mod work;
@@ -45,6 +47,8 @@ pub(crate) fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Serve(args) => serve::run(app, &args),
         Command::Doctor(args) => doctor::run(app, &args),
         Command::Plan(args) => plan::run(app, &args),
+        Command::Completions(args) => completions::run(app, &args),
+        Command::Service(command) => service::run(app, &command),
         Command::Schema => app
             .terminal
             .json(&model::project_file::json_schema())
@@ -72,7 +76,13 @@ async fn over_the_api(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Rollback(args) => rollback::run(app, &args).await,
         Command::Delete(args) => delete::run(app, &args).await,
         Command::Env(args) => env::run(app, &args).await,
-        Command::Up(_) | Command::Serve(_) | Command::Doctor(_) | Command::Plan(_) | Command::Schema => {
+        Command::Up(_)
+        | Command::Serve(_)
+        | Command::Doctor(_)
+        | Command::Plan(_)
+        | Command::Schema
+        | Command::Service(_)
+        | Command::Completions(_) => {
             unreachable!("handled before the API is needed")
         }
     }

@@ -1,12 +1,12 @@
 //! `cx serve`: the platform alone, until it is told to end.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::{App, runtime};
 use crate::cli::ServeArgs;
 use crate::exit::{Exit, Fault};
-use crate::server::{Server, ServerOptions};
+use crate::server::{Manager, Server, ServerOptions};
 
 /// Which records are written when nobody says otherwise.
 const RECORDS: &str = "info";
@@ -15,7 +15,11 @@ pub(super) fn run(app: &App, args: &ServeArgs) -> anyhow::Result<Exit> {
     acquire()?;
     records(app, RECORDS);
     let options = ServerOptions::new(args, &app.environment);
-    runtime()?.block_on(serve(app, &options))
+    let runtime = runtime()?;
+    let result = runtime.block_on(serve(app, &options));
+    // What was told to end at once waits for nobody; otherwise there is nothing left to wait for.
+    runtime.shutdown_background();
+    result
 }
 
 async fn serve(app: &App, options: &ServerOptions) -> anyhow::Result<Exit> {
@@ -36,11 +40,26 @@ async fn serve(app: &App, options: &ServerOptions) -> anyhow::Result<Exit> {
             "Deploy a directory with `cx deploy`; `cx open --dashboard` logs you in. Ctrl-C ends the server.",
         ));
     }
-    ended().await?;
-    app.terminal
-        .say("Stopping; what serves goes on, and is taken up again at the next start.");
-    server.stop().await;
-    Ok(Exit::Ok)
+    let manager = Manager {
+        socket: app.environment.notify_socket.clone(),
+        watchdog: app.environment.watchdog,
+    };
+    let watchdog = manager.watch(&format!("http://{address}"));
+    manager.ready(&server.dashboard_url);
+    let mut signals = Signals::listen()?;
+    signals.next().await;
+    manager.stopping();
+    app.terminal.say(
+        "Stopping; what serves goes on, and is taken up again at the next start. Once more ends it at once.",
+    );
+    let exit = tokio::select! {
+        () = server.stop() => Exit::Ok,
+        () = signals.next() => Exit::Interrupted,
+    };
+    if let Some(watchdog) = watchdog {
+        watchdog.abort();
+    }
+    Ok(exit)
 }
 
 /// Enters the state in which sandboxes can be made. Before any thread starts.
@@ -66,9 +85,28 @@ pub(super) fn records(app: &App, default: &str) {
 
 /// Returns when the process is told to end.
 pub(super) async fn ended() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
+    Signals::listen()?.next().await;
+    Ok(())
+}
+
+/// What tells the process to end. Made once, so that none is missed between two waits.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

@@ -4,10 +4,12 @@
 
 mod data;
 mod links;
+mod manager;
 mod options;
 mod platform;
 mod probe;
 mod start;
 
+pub(crate) use manager::Manager;
 pub(crate) use options::ServerOptions;
 pub(crate) use start::Server;

@@ -14,10 +14,13 @@ mod platform;
 mod traces;
 
 mod broken;
+mod completions;
 mod crash;
 mod dashboard;
 mod examples;
 mod lifecycle;
 mod program;
 mod rootless;
+mod service;
+mod stopping;
 mod up;

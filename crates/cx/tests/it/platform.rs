@@ -139,6 +139,11 @@ impl Platform {
         server.wait().unwrap();
     }
 
+    /// The server itself, to be ended by the test.
+    pub(crate) fn take_server(&mut self) -> Child {
+        self.server.take().unwrap()
+    }
+
     /// `cx` with `arguments`, as a user of this server.
     pub(crate) fn cx(&self, arguments: &[&str]) -> Ran {
         run(self.command().args(arguments))

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// What limits need of version 2.
 const CONTROLLERS: [&str; 3] = ["memory", "cpu", "pids"];
-/// Where the platform itself is on version 2.
-const LEAF: &str = "cygni-platform";
+/// Where the platform itself is on version 2, so that a service manager can put it there.
+pub const PLATFORM_GROUP: &str = "cygni-platform";
 
 /// Where groups can be made: one directory per controller (version 1), or one for all (version 2).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -124,10 +124,23 @@ fn can_make(base: &Path) -> bool {
 }
 
 /// Version 2: beside this process where its group is its own, else at the top, where only root may.
+///
+/// A service manager that started this process in the service's own group, and not in a leaf of it, could not do so
+/// again while sandboxes are left below: the kernel takes no process into a group with controllers for others. There the
+/// top comes first.
 fn unified(hierarchy: &Hierarchy, tree: &mut Tree) {
+    type Place = fn(&Path, &Path) -> Option<PathBuf>;
+    let (beside, at_top): (Place, Place) = (|_, own| step_aside(own), |top, _| make_at_top(top));
     let top = hierarchy.mount_point.clone();
-    let places = [step_aside(&top.join(&hierarchy.own)), make_at_top(&top)];
-    for base in places.into_iter().flatten().filter(|base| can_make(base)) {
+    let own = top.join(&hierarchy.own);
+    let is_service = own.extension().is_some_and(|kind| kind == "service");
+    let places = if is_service {
+        [at_top, beside]
+    } else {
+        [beside, at_top]
+    };
+    let places = places.into_iter().filter_map(|place| place(&top, &own));
+    for base in places.filter(|base| can_make(base)) {
         let controllers = switch_on(&base);
         if tree.unified.is_none() || controllers.len() > tree.controllers.len() {
             tree.unified = Some(base);
@@ -143,10 +156,10 @@ fn unified(hierarchy: &Hierarchy, tree: &mut Tree) {
 /// The leaf that an earlier platform stepped into does not become the place of a new leaf.
 fn step_aside(own: &Path) -> Option<PathBuf> {
     let base = match own.file_name() {
-        Some(leaf) if leaf == LEAF => own.parent()?,
+        Some(leaf) if leaf == PLATFORM_GROUP => own.parent()?,
         _ => own,
     };
-    let leaf = base.join(LEAF);
+    let leaf = base.join(PLATFORM_GROUP);
     if !leaf.is_dir() {
         fs::create_dir(&leaf).ok()?;
     }
@@ -280,6 +293,33 @@ mod tests {
             fs::read_to_string(own.join("cygni-platform/cgroup.procs")).unwrap(),
             "0"
         );
+    }
+
+    #[test]
+    fn a_service_can_be_started_again_while_sandboxes_of_it_run() {
+        let top = tempfile::tempdir().unwrap();
+        for dir in ["cygni.service", "cygni.service/cygni-platform", "cygni"] {
+            fs::create_dir(top.path().join(dir)).unwrap();
+            fs::write(top.path().join(dir).join("cgroup.controllers"), "cpu memory pids").unwrap();
+        }
+        let base = |own: &str| {
+            let hierarchy = Hierarchy {
+                controllers: Vec::new(),
+                mount_point: top.path().to_owned(),
+                own: own.into(),
+            };
+            let mut tree = Tree::default();
+            unified(&hierarchy, &mut tree);
+            tree.unified.unwrap()
+        };
+        // Started in a leaf: the service's own group is ours. Started in that group itself: it must stay without controllers.
+        assert_eq!(
+            base("cygni.service/cygni-platform"),
+            top.path().join("cygni.service")
+        );
+        fs::remove_file(top.path().join("cygni.service/cgroup.subtree_control")).unwrap();
+        assert_eq!(base("cygni.service"), top.path().join("cygni"));
+        assert!(!top.path().join("cygni.service/cgroup.subtree_control").exists());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod discover;
 mod group;
 mod handles;
 
+pub use discover::PLATFORM_GROUP;
 pub(crate) use discover::{Tree, discover};
 pub(crate) use group::{create, remove, thaw_all};
 pub(crate) use handles::Handles;
