@@ -3,10 +3,13 @@
 //! Builds `cx` and the programs of `benches/` for release first, and installs the peers. Machines are noisy: every
 //! figure is the median of several readings, ours and the peer's in turns.
 
+mod deploy;
 mod figure;
+mod memory;
 mod platform;
 mod restart;
 mod sandbox;
+mod switch;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,9 +18,16 @@ use anyhow::{Context as _, bail, ensure};
 
 use figure::{Figure, Readings, Target, table};
 
+type Measure = fn(&Bench) -> anyhow::Result<Vec<Figure>>;
+
 /// What measures, by the name that asks for it alone.
-const GROUPS: [(&str, fn(&Bench) -> anyhow::Result<Vec<Figure>>); 2] =
-    [("sandbox", sandbox::measure), ("restart", restart::measure)];
+const GROUPS: [(&str, Measure); 5] = [
+    ("sandbox", sandbox::measure),
+    ("deploy", deploy::measure),
+    ("switch", switch::measure),
+    ("restart", restart::measure),
+    ("memory", memory::measure),
+];
 
 /// Where everything is.
 struct Bench {
@@ -54,6 +64,14 @@ pub(crate) fn run(root: &Path, wanted: &[String]) -> anyhow::Result<()> {
         "--package",
         "benches",
     ]);
+    // What cargo tells this program of itself would make build scripts run, and half the world build, again.
+    for (name, _) in std::env::vars_os() {
+        let of_this_package =
+            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(of_this_package) {
+            build.env_remove(name);
+        }
+    }
     command(build.current_dir(root))?;
     let bench = Bench {
         root: root.to_owned(),

@@ -12,6 +12,8 @@ use super::Bench;
 
 /// How long anything may take before the measurement is given up.
 const GIVE_UP: Duration = Duration::from_secs(30);
+/// Asking without a pause would take the processor from what is asked.
+const LOOK: Duration = Duration::from_micros(500);
 
 pub(crate) struct Platform {
     cx: PathBuf,
@@ -101,6 +103,38 @@ impl Platform {
         )
     }
 
+    /// Deletes every preview of `project`.
+    pub(crate) fn delete_all(&self, project: &str) -> anyhow::Result<()> {
+        let namespaces = self.cli(&["ls", "--json"]).stdout(Stdio::piped()).output()?;
+        let previews: serde_json::Value = serde_json::from_slice(&namespaces.stdout)?;
+        for preview in previews.as_array().context("`cx ls` told no list")? {
+            let namespace = preview["namespace"]
+                .as_str()
+                .context("a preview without a namespace")?;
+            let arguments = [
+                "delete",
+                "--project",
+                project,
+                "--namespace",
+                namespace,
+                "--force",
+            ];
+            ensure!(
+                self.cli(&arguments).status()?.success(),
+                "the preview was not deleted"
+            );
+        }
+        self.wait_for_no_sandbox()
+    }
+
+    fn wait_for_no_sandbox(&self) -> anyhow::Result<()> {
+        let sandboxes = self.data.join("sandboxes");
+        wait(
+            || Some(std::fs::read_dir(&sandboxes).ok()?.count().to_string()),
+            "0",
+        )
+    }
+
     pub(crate) fn fetch(&self, host: &str, path: &str) -> Option<String> {
         fetch(self.port, host, path)
     }
@@ -158,7 +192,7 @@ pub(crate) fn wait(ask: impl Fn() -> Option<String>, wanted: &str) -> anyhow::Re
     let begin = Instant::now();
     while !ask().is_some_and(|answer| answer.contains(wanted)) {
         ensure!(begin.elapsed() < GIVE_UP, "`{wanted}` never came");
-        std::thread::yield_now();
+        std::thread::sleep(LOOK);
     }
     Ok(())
 }

@@ -27,7 +27,8 @@ use crate::sys;
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// How long output is still read after everybody who could write has been killed.
 const DRAIN_WAIT: Duration = Duration::from_secs(2);
-const CHUNK_BYTES: usize = 64 << 10;
+/// A quarter of what a pipe holds: it stays in memory once it was used, in every init.
+const CHUNK_BYTES: usize = 16 << 10;
 /// Status of a child that SIGKILL ended, or of a shell that tells of one.
 const KILLED_CODE: i32 = 128 + libc::SIGKILL;
 

@@ -13,7 +13,7 @@ pub(crate) use ids::{become_user, clear_capabilities, drop_bounding_set, set_fil
 pub(crate) use mount::{Attributes, attach, clone_tree, map_ids, set_attributes};
 pub(crate) use process::{
     Fork, clone_into, close_from, close_on_exec_from, default_signals, execute, fork, ignore_children,
-    kill_all, limit_resource, peer_pid, resource_limit, signal_group, watch_children,
+    kill_all, limit_resource, peer_pid, release_freed_memory, resource_limit, signal_group, watch_children,
 };
 
 use std::io;

@@ -169,3 +169,12 @@ pub(crate) fn peer_pid(socket: BorrowedFd<'_>) -> io::Result<i32> {
     }
     Ok(peer.pid)
 }
+
+/// Gives memory that was freed back to the kernel, where the allocator can.
+pub(crate) fn release_freed_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes a number; the allocator locks itself, and this process has one thread.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
