@@ -115,6 +115,7 @@ impl BlobWriter {
     pub fn finish(self) -> Result<(Digest, u64), PutError> {
         let digest = Digest::from_bytes(self.hash.finalize().into());
         let path = self.store.blob_path(&digest);
+        let _named = self.store.naming();
         if path.is_file() {
             touch_blob(&path)?;
             return Ok((digest, self.size_bytes));

@@ -38,6 +38,7 @@ impl Store {
     pub fn layer(&self, key: &LayerKey) -> Option<PathBuf> {
         let container = self.area("layers").join(key.hex());
         let path = container.join("files");
+        let _named = self.naming();
         if !path.is_dir() {
             return None;
         }
@@ -81,9 +82,12 @@ impl Staging {
 
     /// Names it `key`. When that layer is there already, this one is discarded. Gives the path of the layer.
     pub fn commit(self, key: &LayerKey) -> Result<PathBuf, StageError> {
+        let store = self.store.clone();
+        let _named = store.naming();
         self.commit_in("layers", key)
     }
 
+    /// Whoever calls holds [`Store::naming`].
     pub(crate) fn commit_in(mut self, area: &str, key: &Digest) -> Result<PathBuf, StageError> {
         let fail = |source| StageError {
             action: "commit a directory",

@@ -28,12 +28,14 @@ mod remove;
 mod scratch;
 mod store;
 mod tree;
+mod usage;
 
 pub use blob::{BlobWriter, PutError};
-pub use collect::{CollectError, Collected, KeepSet, Usage};
+pub use collect::{CollectError, Collected, KeepSet, Unneeded, UnusedSince};
 pub use import::{ImportError, ImportLimits};
 pub use layer::{StageError, Staging};
 pub use materialise::MaterialiseError;
 pub use scratch::ScratchError;
 pub use store::{OpenError, Store};
 pub use tree::ReadError;
+pub use usage::{Room, Taken, Usage};

@@ -40,17 +40,13 @@ impl Store {
     pub fn materialise(&self, digest: &Digest) -> Result<PathBuf, MaterialiseError> {
         let container = self.area("trees").join(digest.hex());
         let path = container.join("files");
+        // Neither the directory nor a blob may be collected between the first look and the last link.
+        let _named = self.naming();
         if path.is_dir() {
             touch(&container)?;
             return Ok(path);
         }
         let tree = self.tree(digest)?;
-        // No blob may be collected between the look at the tree and the last link.
-        let _named = self
-            .inner
-            .naming
-            .read()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
         let staging = self.stage()?;
         self.fill(&tree, staging.path())?;
         Ok(staging.commit_in("trees", digest)?)

@@ -13,19 +13,36 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use tempfile::TempDir;
+
 use crate::Store;
 
 impl Store {
     /// Removes the directory `path`, which lies in the store. Its name is free at once; absent is fine.
     pub(crate) fn discard(&self, path: &Path) -> io::Result<()> {
+        self.set_aside(path)?.map_or(Ok(()), |trash| trash.empty())
+    }
+
+    /// Takes the directory `path` out of its place, at once and as a whole. `None` when it was not there.
+    pub(crate) fn set_aside(&self, path: &Path) -> io::Result<Option<Trash>> {
         let trash = tempfile::Builder::new()
             .prefix("trash-")
             .tempdir_in(self.area("staging"))?;
         match move_directory(CWD, path, CWD, &trash.path().join("0")) {
-            Ok(()) => {}
-            Err(Errno::NOENT) => return Ok(()),
-            Err(error) => return Err(error.into()),
+            Ok(()) => Ok(Some(Trash(trash))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// A directory on its way out; what is not emptied goes at the next start.
+pub(crate) struct Trash(TempDir);
+
+impl Trash {
+    /// Removes what was set aside.
+    pub(crate) fn empty(self) -> io::Result<()> {
+        let trash = self.0;
         let place = rustix::fs::open(trash.path(), OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let mut waiting = vec![0u64];
         let mut next = 1;

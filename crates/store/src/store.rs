@@ -7,7 +7,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 
 use model::Digest;
 
@@ -23,7 +23,7 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) dir: PathBuf,
     pub(crate) cache: Mutex<TreeCache>,
-    /// Read while something is being named, written while a collection looks for what nobody names.
+    /// Read while something is being named, written while a collection removes one thing.
     pub(crate) naming: RwLock<()>,
     /// What may not be on disk yet. Held while it is made to be.
     pub(crate) unsynced: Mutex<Unsynced>,
@@ -69,15 +69,17 @@ impl Store {
         Ok(store)
     }
 
-    /// Bytes that can still be written to the file system that holds the store.
-    pub fn free_bytes(&self) -> io::Result<u64> {
-        let stat = rustix::fs::statvfs(&self.inner.dir)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
-    }
-
     /// Where the store lies.
     pub fn directory(&self) -> &Path {
         &self.inner.dir
+    }
+
+    /// Held while something is being named or noted as used: no collection removes anything meanwhile.
+    pub(crate) fn naming(&self) -> RwLockReadGuard<'_, ()> {
+        self.inner
+            .naming
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     pub(crate) fn area(&self, area: &str) -> PathBuf {

@@ -44,11 +44,7 @@ impl Store {
         let bytes = tree.canonical();
         let digest = Digest::of(&bytes);
         let path = self.manifest_path(&digest);
-        let _named = self
-            .inner
-            .naming
-            .read()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _named = self.naming();
         self.check_blobs(tree)?;
         if path.is_file() {
             touch(&path)?;
@@ -78,9 +74,17 @@ impl Store {
         Ok(tree)
     }
 
-    /// Whether the manifest of `digest` is here.
+    /// Whether the manifest of `digest` is here. Asking for it counts as using it.
     pub fn has_tree(&self, digest: &Digest) -> bool {
-        self.manifest_path(digest).is_file()
+        let _named = self.naming();
+        match touch(&self.manifest_path(digest)) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => {
+                tracing::warn!(tree = %digest, %error, "the use of a tree could not be noted");
+                true
+            }
+        }
     }
 
     pub(crate) fn read_tree(&self, digest: &Digest) -> Result<Tree, ReadError> {

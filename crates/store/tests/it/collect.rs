@@ -121,7 +121,8 @@ fn usage_counts_what_is_there() {
     let before = store.usage().unwrap();
     store.put_blob(&[7; 10_000][..], 10_000).unwrap();
     let after = store.usage().unwrap();
-    assert_eq!(after.files, before.files + 1);
-    assert!(after.bytes >= before.bytes + 10_000);
-    assert!(store.free_bytes().unwrap() > 0);
+    assert_eq!(after.blobs.files, before.blobs.files + 1);
+    assert!(after.total().bytes >= before.total().bytes + 10_000);
+    let room = store.room().unwrap();
+    assert!(room.free_bytes > 0 && room.total_bytes >= room.free_bytes);
 }

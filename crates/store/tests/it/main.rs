@@ -7,6 +7,7 @@
 
 mod blobs;
 mod collect;
+mod collect_steps;
 mod import;
 mod layers;
 mod recovery;
