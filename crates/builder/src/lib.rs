@@ -12,6 +12,6 @@ pub mod source;
 pub mod toolchain;
 
 pub use build::{
-    BuildError, BuildRequest, Builder, BuilderOptions, Observer, RunError, Runner, SandboxRunner, StepEnd,
-    StepSpec,
+    BuildError, BuildRequest, Builder, BuilderOptions, Observer, PackageCache, RunError, Runner,
+    SandboxRunner, StepEnd, StepSpec,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use builder::Builder;
 use model::{DeploymentId, ProjectId};
@@ -15,7 +15,10 @@ use tokio_util::task::TaskTracker;
 use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::db::{Db, OpenDbError};
+use crate::disk::Disk;
 use crate::links::{Activity, EdgeLinks, Probe};
+use crate::passes::Schedule;
+use crate::policy::Policy;
 use crate::rows;
 use crate::secret::{KEY_BYTES, SealError, Sealer, random};
 
@@ -46,6 +49,8 @@ pub struct ControlOptions {
     pub provider: Arc<dyn Provider>,
     pub links: EdgeLinks,
     pub clock: Clock,
+    pub disk: Disk,
+    pub policy: Policy,
     /// Whether this machine keeps what runs within its limits; where it cannot, sources that nobody trusts are refused.
     pub limits_hold: bool,
     /// Builds that run at the same time in the whole installation.
@@ -75,6 +80,8 @@ pub(crate) struct Inner {
     pub(crate) db: Db,
     pub(crate) sealer: Sealer,
     pub(crate) clock: Clock,
+    pub(crate) disk: Disk,
+    pub(crate) policy: Policy,
     pub(crate) store: Store,
     pub(crate) builder: Builder,
     pub(crate) provider: Arc<dyn Provider>,
@@ -96,11 +103,15 @@ pub(crate) struct Inner {
     pub(crate) boot: String,
     pub(crate) installation: String,
     pub(crate) started_at_ms: i64,
-    /// What is being moved forward, and how to stop it.
-    pub(crate) cancels: Mutex<HashMap<DeploymentId, CancellationToken>>,
+    /// What is being moved forward.
+    pub(crate) drives: Mutex<HashMap<DeploymentId, Drive>>,
     /// Things outside that somebody is at work on, by name: nobody else may touch them meanwhile.
     pub(crate) in_hand: Mutex<HashSet<String>>,
     pub(crate) tasks: TaskTracker,
+    /// Cancelled when the passes are to end: what takes long looks at it.
+    pub(crate) closing: CancellationToken,
+    /// When the store is next looked through. Held while it is, and while a backup needs all of it to stay.
+    pub(crate) collecting: tokio::sync::Mutex<Schedule>,
     pub(crate) limits_hold: bool,
     pub(crate) build_slots: Arc<Semaphore>,
     pub(crate) builds_per_project_max: usize,
@@ -117,12 +128,15 @@ impl Control {
         let sealer = open_sealer(&db, &options.master_key).await?;
         let installation = installation(&db).await?;
         let boot: [u8; 10] = random()?;
+        let now_ms = options.clock.now_ms();
         let inner = Inner {
             sealer,
             installation,
             boot: data_encoding::HEXLOWER.encode(&boot),
-            started_at_ms: options.clock.now_ms(),
+            started_at_ms: now_ms,
             clock: options.clock,
+            disk: options.disk,
+            policy: options.policy,
             store: options.store,
             builder: options.builder,
             provider: options.provider,
@@ -137,9 +151,11 @@ impl Control {
             work: Bell::new(),
             news: Bell::new(),
             lines: Bell::new(),
-            cancels: Mutex::default(),
+            drives: Mutex::default(),
+            collecting: tokio::sync::Mutex::new(Schedule::from(now_ms)),
             in_hand: Mutex::default(),
             tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
             limits_hold: options.limits_hold,
             build_slots: Arc::new(Semaphore::new(options.builds_max.max(1))),
             builds_per_project_max: options.builds_per_project_max.max(1),
@@ -190,10 +206,14 @@ impl Control {
 
     /// Stops whoever is moving the deployment forward.
     pub(crate) fn stop_work(&self, deployment: &DeploymentId) {
-        let cancels = self.inner.cancels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = cancels.get(deployment) {
-            token.cancel();
+        if let Some(drive) = self.drives().get(deployment) {
+            drive.cancel.cancel();
         }
+    }
+
+    /// What is being moved forward.
+    pub(crate) fn drives(&self) -> MutexGuard<'_, HashMap<DeploymentId, Drive>> {
+        self.inner.drives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the outside thing `name` in hand, or `None` where somebody has it.
@@ -217,6 +237,14 @@ impl Control {
         let new = || Arc::new(Semaphore::new(self.inner.builds_per_project_max));
         slots.entry(project.clone()).or_insert_with(new).clone()
     }
+}
+
+/// A deployment that is being moved forward.
+pub(crate) struct Drive {
+    /// Stops it.
+    pub(crate) cancel: CancellationToken,
+    /// What it uses, it has used since then.
+    pub(crate) since_ms: i64,
 }
 
 /// Somebody is at work on an outside thing, until this is dropped.

@@ -198,6 +198,7 @@ impl Control {
             namespace: row.namespace,
             environment: row.environment,
             state,
+            waiting: row.waiting,
             source: row.source,
             created_at_ms: row.created_at_ms,
             finished_at_ms: row.finished_at_ms,
@@ -249,6 +250,8 @@ impl Control {
             created_at_ms: row.created_at_ms,
             expires_at_ms: row.expires_at_ms,
             watched: row.watched_until_ms.is_some(),
+            ttl: row.ttl,
+            keep: row.keep,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::deployment::State;
-use model::preview::{Origin, Status};
+use model::preview::{Origin, Status, TimeToLive};
 use model::{
     Artifact, DeploymentId, Digest, EnvironmentName, Failure, InstanceId, NamespaceName, Plan, PreviewId,
     ProjectId, ProjectName, ServiceName,
@@ -44,9 +44,16 @@ pub struct Preview {
     /// The newest deployment, whatever became of it.
     pub newest: Option<Deployment>,
     pub created_at_ms: i64,
+    /// When it is deleted by itself; every deployment puts that off.
     pub expires_at_ms: Option<i64>,
     /// Whether somebody works on it right now: its pages reload when it changes.
     pub watched: bool,
+    /// How long it lives after its newest deployment: seconds, such as `604800s`, or `never`.
+    #[serde(default)]
+    pub ttl: TimeToLive,
+    /// Ready deployments that are kept, the current one included.
+    #[serde(default)]
+    pub keep: u32,
 }
 
 /// One attempt to serve one revision.
@@ -57,6 +64,9 @@ pub struct Deployment {
     pub namespace: NamespaceName,
     pub environment: EnvironmentName,
     pub state: State,
+    /// What it waits for while it is queued, when that is not its turn alone.
+    #[serde(default)]
+    pub waiting: Option<String>,
     /// The pinned address; this deployment for ever.
     pub url: String,
     /// The address of its preview.
@@ -100,7 +110,7 @@ pub struct Event {
     /// Grows by one with every event; the cursor of a follower.
     pub sequence: i64,
     pub at_ms: i64,
-    /// `preview.created`, `preview.deleted`, `preview.expired`, `deployment.queued`, `deployment.building`, `deployment.phase`,
+    /// `preview.created`, `preview.deleted`, `preview.expired`, `deployment.queued`, `deployment.waiting`, `deployment.building`, `deployment.phase`,
     /// `deployment.deploying`, `deployment.ready`, `deployment.failed`, `deployment.cancelled`, `deployment.retired`,
     /// `preview.switched`, `instance.asleep`, `instance.awake`, `instance.exited`.
     pub kind: String,
@@ -147,6 +157,39 @@ pub struct Variable {
     pub name: String,
     pub secret: bool,
     pub value: Option<String>,
+}
+
+/// What the server takes on its disk, and what is left.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Usage {
+    /// Bytes that can still be written.
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+    /// Below this many free bytes builds wait and uploads are refused.
+    pub floor_bytes: u64,
+    /// By what it is for: `files`, `layers`, `scratch`, `staging`, `logs`, `database`.
+    pub parts: BTreeMap<String, UsagePart>,
+    /// What the newest look through the store removed; absent before the first.
+    pub collected: Option<CollectedView>,
+}
+
+/// Bytes on disk and the number of files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UsagePart {
+    pub bytes: u64,
+    pub files: u64,
+}
+
+/// What a look through the store removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Collected")]
+pub struct CollectedView {
+    pub at_ms: i64,
+    pub millis: u64,
+    pub blobs: u64,
+    pub trees: u64,
+    pub layers: u64,
+    pub scratches: u64,
 }
 
 /// What the server says of itself to anybody.

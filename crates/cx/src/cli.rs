@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use model::preview::TimeToLive;
 use model::{EnvironmentName, NamespaceName, ProjectName};
 
 use crate::exit::EXIT_CODES;
@@ -140,9 +141,9 @@ pub(crate) struct DeployArgs {
     /// Which variables and limits it is given
     #[arg(long, default_value_t, value_name = "NAME")]
     pub(crate) environment: EnvironmentName,
-    /// Delete the preview after this time, for example 12h or 7d
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
-    pub(crate) ttl: Option<u64>,
+    /// Delete the preview this long after its newest deployment, for example 12h or 7d; or never
+    #[arg(long, value_name = "TIME")]
+    pub(crate) ttl: Option<TimeToLive>,
     /// A variable for this deployment; may be repeated
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) variables: Vec<(String, String)>,
@@ -318,10 +319,6 @@ pub(crate) struct ScopeArgs {
     pub(crate) environment: Option<EnvironmentName>,
 }
 
-fn seconds(text: &str) -> Result<u64, String> {
-    model::units::parse_seconds(text).map_err(|error| error.to_string())
-}
-
 /// Splits `NAME=VALUE` and checks the name.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     let Some((name, value)) = text.split_once('=') else {
@@ -354,7 +351,7 @@ mod tests {
         );
         assert_eq!(
             (args.environment, args.ttl),
-            (EnvironmentName::Production, Some(604_800))
+            (EnvironmentName::Production, Some(TimeToLive::Seconds(604_800)))
         );
         assert_eq!(
             args.variables,

@@ -14,6 +14,7 @@ pub(crate) fn deployment(state: State) -> view::Deployment {
         namespace: NamespaceName::main(),
         environment: EnvironmentName::Preview,
         state,
+        waiting: None,
         url: "http://guestbook-abc.localhost:7700".into(),
         preview_url: "http://guestbook.localhost:7700".into(),
         source: Digest::of(b""),

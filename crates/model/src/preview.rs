@@ -1,9 +1,14 @@
 //! The status of a preview: derived from its rows, never stored.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::deployment::State;
+use crate::units::{ParseUnitError, parse_seconds};
 
 /// Where a preview came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -13,6 +18,89 @@ pub enum Origin {
     Directory { path: String },
     /// Files sent by a program.
     Files,
+}
+
+/// How long a preview lives after its newest deployment: `never` ends, or a time such as `7d`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeToLive {
+    /// Until somebody deletes it.
+    #[default]
+    Forever,
+    Seconds(u64),
+}
+
+/// The text is not a time to live.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseTtlError {
+    #[error("{0}, or `never`")]
+    Unit(#[from] ParseUnitError),
+    #[error("a preview cannot live for `{0}`; give a longer time, or `never`")]
+    Zero(String),
+}
+
+impl TimeToLive {
+    /// The column of a row: `None` is for ever.
+    pub fn seconds(self) -> Option<u64> {
+        match self {
+            Self::Forever => None,
+            Self::Seconds(seconds) => Some(seconds),
+        }
+    }
+}
+
+impl From<Option<u64>> for TimeToLive {
+    fn from(seconds: Option<u64>) -> Self {
+        seconds.map_or(Self::Forever, Self::Seconds)
+    }
+}
+
+impl FromStr for TimeToLive {
+    type Err = ParseTtlError;
+    fn from_str(text: &str) -> Result<Self, ParseTtlError> {
+        if text.trim() == "never" {
+            return Ok(Self::Forever);
+        }
+        match parse_seconds(text)? {
+            0 => Err(ParseTtlError::Zero(text.to_owned())),
+            seconds => Ok(Self::Seconds(seconds)),
+        }
+    }
+}
+
+impl fmt::Display for TimeToLive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forever => f.write_str("never"),
+            Self::Seconds(seconds) => write!(f, "{seconds}s"),
+        }
+    }
+}
+
+impl Serialize for TimeToLive {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TimeToLive {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for TimeToLive {
+    fn schema_name() -> Cow<'static, str> {
+        "TimeToLive".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "Seconds, such as `604800s`, or `never`.",
+        })
+    }
 }
 
 /// What a person sees of a preview.
@@ -68,6 +156,18 @@ pub fn status(facts: Facts) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_to_live_is_a_time_or_never() {
+        assert_eq!("7d".parse(), Ok(TimeToLive::Seconds(604_800)));
+        assert_eq!("never".parse(), Ok(TimeToLive::Forever));
+        for text in ["0", "0s", "", "soon", "-1d"] {
+            assert!(text.parse::<TimeToLive>().is_err(), "{text}");
+        }
+        for ttl in [TimeToLive::Forever, TimeToLive::Seconds(90)] {
+            assert_eq!(ttl.to_string().parse(), Ok(ttl));
+        }
+    }
 
     #[test]
     fn a_failed_push_over_a_serving_preview_is_an_error_and_not_a_failure() {

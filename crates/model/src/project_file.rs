@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use crate::EnvironmentName;
 use crate::limits::HEALTH_SECONDS_MAX;
 use crate::network::Egress;
+use crate::preview::TimeToLive;
 use crate::units::{parse_bytes, parse_seconds};
 
 /// The name of the file.
@@ -115,10 +116,9 @@ pub struct Network {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Preview {
-    /// Such as `7d`; for ever by default.
-    #[serde(deserialize_with = "seconds")]
+    /// Such as `7d`, counted from the newest deployment, or `never`; what the server says by default.
     #[schemars(with = "Option<String>")]
-    pub ttl: Option<u64>,
+    pub ttl: Option<TimeToLive>,
     /// Deployments that are kept for going back, the current one included.
     pub keep: Option<u32>,
 }
@@ -407,7 +407,7 @@ mod tests {
         "#;
         let file = ProjectFile::parse(text).unwrap();
         assert_eq!(file.limits.memory, Some(512_000_000));
-        assert_eq!(file.preview.ttl, Some(604_800));
+        assert_eq!(file.preview.ttl, Some(TimeToLive::Seconds(604_800)));
         assert_eq!(file.variables(EnvironmentName::Preview)["COLOR"], "blue");
         assert_eq!(file.variables(EnvironmentName::Production)["COLOR"], "green");
         assert_eq!(file.network.build, Some(Egress::None));

@@ -34,6 +34,11 @@ pub struct Staging {
 }
 
 impl Store {
+    /// Whether there is a committed layer `key`. Asking does not count as using it.
+    pub fn has_layer(&self, key: &LayerKey) -> bool {
+        self.area("layers").join(key.hex()).join("files").is_dir()
+    }
+
     /// The committed layer `key`. Asking for it counts as using it.
     pub fn layer(&self, key: &LayerKey) -> Option<PathBuf> {
         let container = self.area("layers").join(key.hex());

@@ -9,6 +9,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use crate::Store;
+use crate::blob::touch;
 
 /// A scratch directory cannot be made, listed or removed.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +27,7 @@ pub enum ScratchError {
 }
 
 impl Store {
-    /// The scratch directory `name`, made where it is not there yet.
+    /// The scratch directory `name`, made where it is not there yet. Asking for it counts as using it.
     pub fn scratch(&self, name: &str) -> Result<PathBuf, ScratchError> {
         let path = self.scratch_path(name)?;
         let fail = |source| ScratchError::Io {
@@ -35,7 +36,9 @@ impl Store {
             source,
         };
         match DirBuilder::new().mode(0o755).create(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {
+                touch(&path).map_err(fail)?;
+            }
             result => result.map_err(fail)?,
         }
         Ok(path)

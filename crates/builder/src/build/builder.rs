@@ -8,7 +8,7 @@ use model::artifact::{Content, Part};
 use model::failure::Code;
 use model::plan::{Serve, Service};
 use model::project_file::ProjectFile;
-use model::{Artifact, Digest, Failure, Plan, ProjectId};
+use model::{Artifact, Digest, Failure, Plan};
 use sandbox::log::Level;
 use store::{ScratchError, Store};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,6 @@ use super::flight::Flights;
 use super::key::Place;
 use super::request::{BuildError, BuildRequest, Observer};
 use super::runner::Runner;
-use super::scratch::{BUILD_PREFIX, CACHE_PREFIX};
 use super::work::{Work, blocking};
 use crate::plan;
 use crate::source::StoredSource;
@@ -153,21 +152,12 @@ impl Builder {
 
     /// Removes what the builds of an earlier platform left. For the start, before anything is built. Blocks.
     pub fn remove_leftovers(&self) -> Result<(), ScratchError> {
-        self.remove_scratches(BUILD_PREFIX)
+        let left = self.build_scratches()?;
+        left.iter().try_for_each(|name| self.remove_build_scratch(name))
     }
 
-    /// Removes the caches of a project that is gone. Its layers go when nobody names them any more. Blocks.
-    pub fn forget(&self, project: &ProjectId) -> Result<(), ScratchError> {
-        self.remove_scratches(&format!("{CACHE_PREFIX}{}-", project.as_str()))
-    }
-
-    fn remove_scratches(&self, prefix: &str) -> Result<(), ScratchError> {
-        let store = &self.inner.store;
-        let names = store
-            .scratches()?
-            .into_iter()
-            .filter(|name| name.starts_with(prefix));
-        names.into_iter().try_for_each(|name| store.remove_scratch(&name))
+    pub(super) fn store(&self) -> &Store {
+        &self.inner.store
     }
 
     /// Whether everything that the artifact consists of is still in the store.

@@ -7,6 +7,7 @@
 
 mod artifact;
 mod builder;
+mod caches;
 mod dependencies;
 mod disk;
 mod environment;
@@ -23,6 +24,7 @@ mod step;
 mod work;
 
 pub use builder::{Builder, BuilderOptions};
+pub use caches::PackageCache;
 pub use environment::{APP_DIRECTORY, HOME_DIRECTORY, TOOLCHAIN_DIRECTORY};
 pub use request::{BuildError, BuildRequest, Observer};
 pub use runner::{RunError, Runner, StepEnd, StepSpec, ToolchainMount};

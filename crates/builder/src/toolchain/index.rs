@@ -39,7 +39,7 @@ pub(super) fn list(store: &Store, name: &str) -> Vec<Entry> {
     let files = fs::read_dir(dir).into_iter().flatten().flatten();
     let entries = files.filter_map(|file| serde_json::from_slice::<Entry>(&fs::read(file.path()).ok()?).ok());
     entries
-        .filter(|entry| entry.name == name && store.layer(&entry.layer).is_some())
+        .filter(|entry| entry.name == name && store.has_layer(&entry.layer))
         .collect()
 }
 

@@ -318,6 +318,9 @@ fn a_start_removes_what_builds_left() {
         names.contains(&cache) && !names.contains(&"build-gone".to_owned()),
         "{names:?}"
     );
-    world.builder.forget(&request.project).unwrap();
+    let caches = world.builder.package_caches().unwrap();
+    assert_eq!(caches.len(), 1);
+    assert_eq!(caches[0].project, request.project);
+    world.builder.remove_package_cache(&caches[0]).unwrap();
     assert!(!world.store.scratches().unwrap().contains(&cache));
 }

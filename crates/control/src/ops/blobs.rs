@@ -45,14 +45,14 @@ impl Control {
     }
 
     async fn missing_of(&self, project: &ProjectId, digests: &[Digest]) -> Result<Vec<Digest>, OpError> {
-        let sent = rows::blob::sent(self.db().read(), project, digests).await?;
-        let store = self.inner.store.clone();
-        let present = move |digest: &Digest| sent.contains(digest) && store.has_blob(digest);
-        Ok(digests
-            .iter()
-            .filter(|digest| !present(digest))
-            .copied()
-            .collect())
+        let pools = (self.db().read(), self.db().write());
+        let sent = rows::blob::sent(pools, project, digests, self.now()).await?;
+        let (store, digests) = (self.inner.store.clone(), digests.to_vec());
+        let look = move || {
+            let present = |digest: &Digest| sent.contains(digest) && store.has_blob(digest);
+            digests.into_iter().filter(|digest| !present(digest)).collect()
+        };
+        tokio::task::spawn_blocking(look).await.map_err(OpError::internal)
     }
 
     /// Takes the bytes of one blob as they come and checks that they are what `digest` names; gives their number.
@@ -62,6 +62,7 @@ impl Control {
         digest: Digest,
         mut source: Receiver<io::Result<Bytes>>,
     ) -> Result<u64, OpError> {
+        self.check_room()?;
         let project = self.create_project(project).await?;
         let store = self.inner.store.clone();
         let written = tokio::task::spawn_blocking(move || {
@@ -79,12 +80,13 @@ impl Control {
             writer.finish_expecting(&digest).map_err(put_error)
         });
         let size = written.await.map_err(OpError::internal)??;
-        rows::blob::record(self.db().write(), &project.id, &digest).await?;
+        rows::blob::record(self.db().write(), &project.id, &digest, self.now()).await?;
         Ok(size)
     }
 
     /// Stores files that came in one request, and gives their tree.
     pub async fn put_inline(&self, project: &ProjectName, files: Vec<InlineFile>) -> Result<Tree, OpError> {
+        self.check_room()?;
         let project = self.create_project(project).await?;
         let store = self.inner.store.clone();
         let stored = tokio::task::spawn_blocking(move || {
@@ -108,7 +110,7 @@ impl Control {
         let tree = stored.await.map_err(OpError::internal)??;
         let digests: Vec<Digest> = tree.digests().into_iter().collect();
         let mut tx = self.db().begin().await?;
-        rows::blob::record_all(&mut tx, &project.id, &digests).await?;
+        rows::blob::record_all(&mut tx, &project.id, &digests, self.now()).await?;
         tx.commit().await?;
         Ok(tree)
     }
@@ -153,6 +155,10 @@ fn put_error(error: store::PutError) -> OpError {
         store::PutError::WrongSize { .. } => OpError::invalid("wrong_size", error.to_string()),
         store::PutError::BlobMissing { .. } => {
             OpError::new(Kind::Conflict, "missing_blobs", error.to_string())
+        }
+        store::PutError::Io(cause) if cause.kind() == io::ErrorKind::StorageFull => {
+            OpError::new(Kind::NoRoom, "disk_full", "the server's disk is full")
+                .hint("Nothing of the file was kept. Delete previews that nobody needs, or give the server a larger disk.")
         }
         store::PutError::Source(_) | store::PutError::Io(_) => OpError::internal(error),
     }

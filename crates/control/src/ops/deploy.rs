@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::deployment::Event;
-use model::limits::{DEPLOYMENTS_KEPT, VARIABLE_BYTES_MAX, VARIABLES_MAX};
-use model::preview::Origin;
+use model::limits::{VARIABLE_BYTES_MAX, VARIABLES_MAX};
+use model::preview::{Origin, TimeToLive};
 use model::project_file::check_variable_name;
 use model::trust::Trust;
 use model::{
@@ -32,8 +32,8 @@ pub struct DeployRequest {
     pub environment: EnvironmentName,
     pub tree: Tree,
     pub origin: Origin,
-    /// How long the preview lives; what cx.toml says where it is `None`.
-    pub ttl_seconds: Option<u64>,
+    /// How long the preview lives; what cx.toml says where it is `None`, then what it was given before, then the server's.
+    pub ttl: Option<TimeToLive>,
     /// Given to this deployment alone, over all others.
     pub variables: BTreeMap<String, String>,
     /// Pass by what was built before.
@@ -60,22 +60,16 @@ impl Control {
         let project = self.create_project(&request.project).await?;
         let source = self.put_tree(&project.id, &request.tree).await?;
         let file = read_project_file(&self.inner.store, &source).unwrap_or_default();
-        let ttl_seconds = request.ttl_seconds.or(file.preview.ttl);
-        let keep = file.preview.keep.unwrap_or(DEPLOYMENTS_KEPT);
-
         let mut tx = self.db().begin().await?;
         let wanted = WantedPreview {
             project: &request.project,
             namespace: &request.namespace,
             environment: request.environment,
             origin: &request.origin,
-            keep,
+            keep: file.preview.keep,
+            ttl: request.ttl.or(file.preview.ttl),
         };
         let preview = self.ensure_preview(&mut tx, wanted).await?;
-        if let Some(ttl) = ttl_seconds {
-            let at = self.after_seconds(ttl);
-            rows::preview::set_expiry(&mut *tx, &preview.id, Some(at)).await?;
-        }
         let making = Making {
             environment: request.environment,
             source: &source,
@@ -106,6 +100,7 @@ impl Control {
         let mut tx = self.db().begin().await?;
         let preview = rows::preview::by_id(&mut *tx, &before.preview).await?;
         let preview = preview.ok_or_else(|| OpError::not_found("preview", &before.preview))?;
+        rows::preview::begin_life(&mut *tx, &preview.id, preview.ttl, self.now()).await?;
         let making = Making {
             environment: before.environment,
             source: &before.source,

@@ -11,6 +11,8 @@ pub enum Kind {
     TooLarge,
     Forbidden,
     Unavailable,
+    /// The disk has no room for it.
+    NoRoom,
     Internal,
 }
 

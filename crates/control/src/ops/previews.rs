@@ -1,7 +1,6 @@
 //! Previews: shown, changed, deleted.
 
-use model::limits::DEPLOYMENTS_KEPT;
-use model::preview::Origin;
+use model::preview::{Origin, TimeToLive};
 use model::{EnvironmentName, NamespaceName, PreviewId, ProjectName};
 use sqlx::{Sqlite, Transaction};
 
@@ -16,8 +15,8 @@ use crate::view;
 /// What is to change about a preview; `None` leaves it.
 #[derive(Clone, Debug, Default)]
 pub struct PreviewChange {
-    /// `Some(None)`: it lives for ever.
-    pub ttl_seconds: Option<Option<u64>>,
+    /// Counted from now on.
+    pub ttl: Option<TimeToLive>,
     /// Ready deployments that are kept, at least 1.
     pub keep: Option<u32>,
 }
@@ -28,8 +27,8 @@ pub struct NewPreview {
     pub project: ProjectName,
     pub namespace: NamespaceName,
     pub environment: EnvironmentName,
-    /// `None`: it lives for ever.
-    pub ttl_seconds: Option<u64>,
+    /// `None`: what the server says.
+    pub ttl: Option<TimeToLive>,
 }
 
 /// What a preview must be like, whether it has to be made or not.
@@ -38,7 +37,10 @@ pub(super) struct WantedPreview<'a> {
     pub(super) namespace: &'a NamespaceName,
     pub(super) environment: EnvironmentName,
     pub(super) origin: &'a Origin,
-    pub(super) keep: u32,
+    /// Where the project says; what the server says otherwise.
+    pub(super) keep: Option<u32>,
+    /// The same.
+    pub(super) ttl: Option<TimeToLive>,
 }
 
 impl Control {
@@ -55,24 +57,17 @@ impl Control {
                 namespace: &new.namespace,
                 environment: new.environment,
                 origin: &Origin::Files,
-                keep: DEPLOYMENTS_KEPT,
+                keep: None,
+                ttl: new.ttl,
             };
-            let preview = self.ensure_preview(&mut tx, wanted).await?;
-            let at = new.ttl_seconds.map(|seconds| self.after_seconds(seconds));
-            rows::preview::set_expiry(&mut *tx, &preview.id, at).await?;
+            self.ensure_preview(&mut tx, wanted).await?;
         }
         tx.commit().await?;
         self.after_change(&[]).await;
         self.find_preview(&new.project, &new.namespace).await
     }
 
-    /// The moment that lies `seconds` ahead.
-    pub(super) fn after_seconds(&self, seconds: u64) -> i64 {
-        let millis = i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX);
-        self.now().saturating_add(millis)
-    }
-
-    /// The preview that is wanted, made where it is not there yet; its project must be.
+    /// The preview that is wanted, made where it is not there yet; its project must be. Its time begins anew.
     pub(super) async fn ensure_preview(
         &self,
         tx: &mut Transaction<'_, Sqlite>,
@@ -80,7 +75,11 @@ impl Control {
     ) -> Result<Preview, OpError> {
         if let Some(preview) = rows::preview::by_name(&mut **tx, wanted.project, wanted.namespace).await? {
             rows::preview::touch(tx, &preview.id, wanted.environment, wanted.origin).await?;
-            rows::preview::set_keep(&mut **tx, &preview.id, wanted.keep).await?;
+            if let Some(keep) = wanted.keep {
+                rows::preview::set_keep(&mut **tx, &preview.id, keep).await?;
+            }
+            let ttl = wanted.ttl.unwrap_or(preview.ttl);
+            rows::preview::begin_life(&mut **tx, &preview.id, ttl, self.now()).await?;
             return Ok(preview);
         }
         let project = rows::project::by_name(&mut **tx, wanted.project).await?;
@@ -92,10 +91,15 @@ impl Control {
             namespace: wanted.namespace,
             environment: wanted.environment,
             origin: wanted.origin,
-            keep: wanted.keep,
+            keep: wanted.keep.unwrap_or(self.inner.policy.keep),
             now: self.now(),
         };
         rows::preview::insert(tx, row).await?;
+        let policy = &self.inner.policy;
+        let ttl = wanted
+            .ttl
+            .unwrap_or(policy.ttl_of(wanted.namespace, wanted.environment));
+        rows::preview::begin_life(&mut **tx, &id, ttl, self.now()).await?;
         rows::host::claim_alias(tx, &id, wanted.project, wanted.namespace).await?;
         let event = NewEvent {
             kind: "preview.created",
@@ -149,9 +153,8 @@ impl Control {
             ));
         }
         let mut tx = self.db().begin().await?;
-        if let Some(ttl) = change.ttl_seconds {
-            let at = ttl.map(|seconds| self.after_seconds(seconds));
-            rows::preview::set_expiry(&mut *tx, id, at).await?;
+        if let Some(ttl) = change.ttl {
+            rows::preview::begin_life(&mut *tx, id, ttl, self.now()).await?;
         }
         if let Some(keep) = change.keep {
             rows::preview::set_keep(&mut *tx, id, keep).await?;

@@ -15,7 +15,7 @@ pub const WATCH_SECONDS: u64 = 15;
 impl Control {
     /// Watches the preview from now on for [`WATCH_SECONDS`].
     pub async fn watch_preview(&self, id: &PreviewId) -> Result<view::Preview, OpError> {
-        let until = self.after_seconds(WATCH_SECONDS);
+        let until = self.now() + WATCH_SECONDS as i64 * 1_000;
         self.set_watched(id, Some(until)).await
     }
 

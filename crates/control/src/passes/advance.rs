@@ -8,7 +8,7 @@ use model::failure::{Blame, Code, Failure};
 use model::limits::ATTEMPTS_MAX;
 use tokio_util::sync::CancellationToken;
 
-use crate::control::Control;
+use crate::control::{Control, Drive};
 use crate::journal::Journal;
 use crate::lease::{self, Lease};
 use crate::rows::deployment::Deployment;
@@ -20,12 +20,16 @@ use crate::variables::GiveError;
 /// Deployments that are moved forward at the same time; the others wait in their rows.
 const LEASES_MAX: usize = 256;
 const BACKOFF_MS: i64 = 2_000;
+/// How soon a deployment that has to wait is looked at again.
+const LOOK_AGAIN_MS: i64 = 2_000;
 
 /// Why a step did not lead to the next state.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// Somebody else decided meanwhile; nothing is left to do here.
     Lost,
+    /// It has to wait for something that comes by itself.
+    Waits { reason: String },
     /// It failed; whether it is tried again follows from whose turn it is.
     Failed(Box<Failure>),
 }
@@ -96,24 +100,18 @@ impl Control {
     }
 
     fn register(&self, deployment: &Deployment, cancel: &CancellationToken) -> bool {
-        let mut cancels = self
-            .inner
-            .cancels
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if cancels.len() >= LEASES_MAX {
+        let since_ms = self.now();
+        let mut drives = self.drives();
+        if drives.len() >= LEASES_MAX {
             return false;
         }
-        cancels.insert(deployment.id.clone(), cancel.clone());
+        let cancel = cancel.clone();
+        drives.insert(deployment.id.clone(), Drive { cancel, since_ms });
         true
     }
 
     fn unregister(&self, deployment: &Deployment) {
-        self.inner
-            .cancels
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .remove(&deployment.id);
+        self.drives().remove(&deployment.id);
     }
 
     async fn drive(&self, lease: Lease, cancel: CancellationToken) {
@@ -121,11 +119,7 @@ impl Control {
         if let Err(error) = self.drive_held(lease, cancel).await {
             tracing::error!(deployment = %id, %error, "a deployment could not be moved forward; it is tried again");
         }
-        self.inner
-            .cancels
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .remove(&id);
+        self.drives().remove(&id);
         self.inner.work.ring();
     }
 
@@ -149,6 +143,7 @@ impl Control {
         let ended = held.journal.with_phases(self.steps(&held)).await;
         match ended {
             Ok(()) | Err(Stop::Lost) => {}
+            Err(Stop::Waits { reason }) => self.wait_for_turn(&held, &reason).await?,
             Err(Stop::Failed(failure)) => self.settle_failure(&held, *failure).await?,
         }
         rows::deployment::drop_lease(self.db().write(), &held.lease).await
@@ -168,6 +163,25 @@ impl Control {
             }
             self.inner.news.ring();
         }
+    }
+
+    /// Notes once what it waits for; it is looked at again soon.
+    async fn wait_for_turn(&self, held: &Held, reason: &str) -> Result<(), sqlx::Error> {
+        let now = self.now();
+        let mut tx = self.db().begin().await?;
+        let noted = rows::deployment::set_waiting(&mut tx, &held.lease, reason, now + LOOK_AGAIN_MS).await?;
+        let deployment = rows::deployment::by_id(&mut *tx, held.lease.deployment()).await?;
+        if let (true, Some(deployment)) = (noted, &deployment) {
+            let event = NewEvent::about("deployment.waiting", deployment);
+            let event = event.detail(vec![("reason", reason.to_owned())]);
+            rows::event::add(&mut *tx, now, event).await?;
+        }
+        tx.commit().await?;
+        if noted {
+            held.journal.info(&format!("Waiting: {reason}"));
+            self.inner.news.ring();
+        }
+        Ok(())
     }
 
     /// A failure of the platform is tried again with back-off, up to a limit; one of the project never.

@@ -76,7 +76,12 @@ impl Control {
         }
         // What runs nothing waits for nobody.
         let slots = match request.plan.needs_build() {
-            true => Some(self.wait_for_slots(deployment, held).await?),
+            true => {
+                self.room_to_build()?;
+                let slots = self.wait_for_slots(deployment, held).await?;
+                self.room_to_build()?;
+                Some(slots)
+            }
             false => None,
         };
         if slots.is_some() {
@@ -147,7 +152,9 @@ impl Control {
         let present = found
             .into_iter()
             .find(|build| self.inner.builder.is_present(&build.artifact));
-        Ok(present.map(|build| Built {
+        let Some(build) = present else { return Ok(None) };
+        rows::build::note_use(self.db().write(), &deployment.project_id, key, self.now()).await?;
+        Ok(Some(Built {
             artifact: build.artifact,
             by: Some(build.deployment),
             record: None,
@@ -175,6 +182,13 @@ impl Control {
             permit = slots.acquire_owned() => permit.map_err(|_| Stop::Lost),
             () = held.cancel.cancelled() => Err(Stop::Lost),
         }
+    }
+
+    /// A build that finds too little room waits in its row, and takes no slot meanwhile.
+    fn room_to_build(&self) -> Result<(), Stop> {
+        self.check_room().map_err(|full| Stop::Waits {
+            reason: full.to_string(),
+        })
     }
 
     async fn mark_building(&self, deployment: &Deployment, held: &Held) -> Result<(), Stop> {

@@ -2,16 +2,19 @@
 //!
 //! Each wakes by the bell and polls as a slow fallback. None owns a fact that is not in a row: after a crash they simply
 //! continue. *advance* moves deployments forward, *converge* makes what runs equal to what the rows call for, *report*
-//! tells what was reached, *upkeep* lets things end.
+//! tells what was reached, *upkeep* lets things end, *collect* gives back the disk.
 
 mod advance;
 mod build;
+mod collect;
 mod converge;
 mod deploy;
 mod publish;
 mod report;
 mod start;
 mod upkeep;
+
+pub(crate) use collect::Schedule;
 
 use std::time::Duration;
 
@@ -42,16 +45,15 @@ impl Control {
             self.repeat(&shutdown, POLL, async |control| control.converge().await),
             self.repeat(&shutdown, POLL, async |control| control.report().await),
             self.repeat(&shutdown, UPKEEP_EVERY, async |control| control.upkeep().await),
+            self.repeat(&shutdown, POLL, async |control| control.collect().await),
             self.take_wakes(&shutdown),
+            async {
+                shutdown.cancelled().await;
+                self.inner.closing.cancel();
+            },
         );
-        for token in self
-            .inner
-            .cancels
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .values()
-        {
-            token.cancel();
+        for drive in self.drives().values() {
+            drive.cancel.cancel();
         }
         self.inner.tasks.close();
         if tokio::time::timeout(STOP_MAX, self.inner.tasks.wait())
@@ -77,6 +79,7 @@ impl Control {
             self.converge().await;
             self.report().await;
             self.upkeep().await;
+            self.collect().await;
             self.inner.tasks.close();
             self.inner.tasks.wait().await;
             self.inner.tasks.reopen();

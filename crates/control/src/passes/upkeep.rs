@@ -1,6 +1,8 @@
 //! *upkeep*: what has had its time ends. Previews expire, old deployments retire, unused instances rest, and what no row
 //! speaks of any more leaves the disk.
 
+use std::collections::HashSet;
+
 use model::deployment::{Event, State};
 use model::{DeploymentId, InstanceId};
 
@@ -175,28 +177,33 @@ impl Control {
 
     /// Logs of deployments and instances of which no row speaks any more.
     async fn remove_stray_logs(&self) -> Result<(), AnyError> {
+        // A backup that is being made holds it: all that it names must stay.
+        let Ok(_nobody_copies) = self.inner.collecting.try_lock() else {
+            return Ok(());
+        };
         let mut entries = match tokio::fs::read_dir(self.logs()).await {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let mut stray = Vec::new();
+        let mut found = Vec::new();
         while let Some(entry) = entries.next_entry().await? {
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            let known = if let Ok(id) = name.parse::<DeploymentId>() {
-                rows::deployment::by_id(self.db().read(), &id).await?.is_some()
-            } else if let Ok(id) = name.parse::<InstanceId>() {
-                rows::instance::by_id(self.db().read(), &id).await?.is_some()
-            } else {
-                true
-            };
-            if !known {
-                stray.push(entry.path());
+            if let Some(name) = entry.file_name().to_str() {
+                found.push((name.to_owned(), entry.path()));
             }
         }
-        for directory in stray {
-            tokio::fs::remove_dir_all(directory).await?;
+        // The directories first, then the rows: whatever has a log had its row before.
+        let mut known: HashSet<String> = rows::deployment::ids(self.db().read())
+            .await?
+            .into_iter()
+            .collect();
+        let instances = rows::instance::all(self.db().read()).await?;
+        known.extend(instances.into_iter().map(|row| row.id.to_string()));
+        let is_ours = |name: &str| name.parse::<DeploymentId>().is_ok() || name.parse::<InstanceId>().is_ok();
+        for (name, directory) in found {
+            if is_ours(&name) && !known.contains(&name) {
+                tokio::fs::remove_dir_all(directory).await?;
+            }
         }
         Ok(())
     }

@@ -1,30 +1,43 @@
-//! Which blobs each project has sent.
+//! Which blobs each project has sent, and when it last spoke of them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use model::{Digest, ProjectId};
-use sqlx::{Sqlite, SqliteExecutor, SqlitePool, Transaction};
+use sqlx::{Row, Sqlite, SqliteExecutor, SqlitePool, Transaction};
 
 /// Digests asked for in one statement.
 const CHUNK: usize = 500;
+/// A use is noted anew when the one before is this old: a question about a thousand files writes nothing most times.
+pub(crate) const NOTED_MS: i64 = 10 * 60 * 1_000;
 
-/// The ones of `digests` that the project has sent.
+/// The ones of `digests` that the project has sent. Whoever is told so may rely on it: that counts as a use, and what was
+/// used lately is not collected. A use and the end of a row exclude each other.
 pub(crate) async fn sent(
-    db: &SqlitePool,
+    (read, write): (&SqlitePool, &SqlitePool),
     project: &ProjectId,
     digests: &[Digest],
+    now: i64,
 ) -> Result<HashSet<Digest>, sqlx::Error> {
-    let mut found = HashSet::new();
+    let (mut found, mut stale) = (HashSet::new(), Vec::new());
+    let sql = "SELECT digest, used_at_ms FROM blobs_sent WHERE project_id = $1 \
+        AND digest IN (SELECT value FROM json_each($2))";
     for chunk in digests.chunks(CHUNK) {
-        let list: Vec<String> = chunk.iter().map(Digest::to_string).collect();
-        let list = super::to_json(&list)?;
-        let sql = "SELECT digest FROM blobs_sent WHERE project_id = $1 AND digest IN (SELECT value FROM json_each($2))";
-        let rows: Vec<String> = sqlx::query_scalar(sql)
-            .bind(project.as_str())
-            .bind(list)
-            .fetch_all(db)
-            .await?;
-        found.extend(rows.iter().filter_map(|text| text.parse::<Digest>().ok()));
+        let query = sqlx::query(sql).bind(project.as_str()).bind(list(chunk)?);
+        for row in query.fetch_all(read).await? {
+            let digest: Digest = super::parsed(&row, "digest")?;
+            match row.try_get::<i64, _>("used_at_ms")? > now - NOTED_MS {
+                true => drop(found.insert(digest)),
+                false => stale.push(digest),
+            }
+        }
+    }
+    let sql = "UPDATE blobs_sent SET used_at_ms = $3 WHERE project_id = $1 \
+        AND digest IN (SELECT value FROM json_each($2)) RETURNING digest";
+    for chunk in stale.chunks(CHUNK) {
+        let query = sqlx::query(sql).bind(project.as_str()).bind(list(chunk)?);
+        for row in query.bind(now).fetch_all(write).await? {
+            found.insert(super::parsed(&row, "digest")?);
+        }
     }
     Ok(found)
 }
@@ -33,11 +46,14 @@ pub(crate) async fn record(
     db: impl SqliteExecutor<'_>,
     project: &ProjectId,
     digest: &Digest,
+    now: i64,
 ) -> Result<(), sqlx::Error> {
-    let sql = "INSERT INTO blobs_sent (project_id, digest) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    let sql = "INSERT INTO blobs_sent (project_id, digest, used_at_ms) VALUES ($1, $2, $3) \
+        ON CONFLICT (project_id, digest) DO UPDATE SET used_at_ms = excluded.used_at_ms";
     sqlx::query(sql)
         .bind(project.as_str())
         .bind(digest.to_string())
+        .bind(now)
         .execute(db)
         .await
         .map(drop)
@@ -47,9 +63,39 @@ pub(crate) async fn record_all(
     tx: &mut Transaction<'_, Sqlite>,
     project: &ProjectId,
     digests: &[Digest],
+    now: i64,
 ) -> Result<(), sqlx::Error> {
     for digest in digests {
-        record(&mut **tx, project, digest).await?;
+        record(&mut **tx, project, digest, now).await?;
     }
     Ok(())
+}
+
+/// Takes these blobs from the lists of what was sent, wherever they were last used before then. Gives those that some
+/// project goes on relying on: they must stay in the store.
+pub(crate) async fn forget(
+    tx: &mut Transaction<'_, Sqlite>,
+    digests: &BTreeSet<Digest>,
+    before_ms: i64,
+) -> Result<HashSet<Digest>, sqlx::Error> {
+    let digests: Vec<Digest> = digests.iter().copied().collect();
+    let mut relied_on = HashSet::new();
+    // Naming the projects lets the primary key find the rows.
+    let forget = "DELETE FROM blobs_sent WHERE used_at_ms < $2 AND project_id IN (SELECT id FROM projects) \
+        AND digest IN (SELECT value FROM json_each($1))";
+    let left = "SELECT DISTINCT digest FROM blobs_sent WHERE project_id IN (SELECT id FROM projects) \
+        AND digest IN (SELECT value FROM json_each($1))";
+    for chunk in digests.chunks(CHUNK) {
+        let list = list(chunk)?;
+        let query = sqlx::query(forget).bind(&list).bind(before_ms);
+        query.execute(&mut **tx).await?;
+        for row in sqlx::query(left).bind(&list).fetch_all(&mut **tx).await? {
+            relied_on.insert(super::parsed(&row, "digest")?);
+        }
+    }
+    Ok(relied_on)
+}
+
+fn list(digests: &[Digest]) -> Result<String, sqlx::Error> {
+    super::to_json(&digests.iter().map(Digest::to_string).collect::<Vec<_>>())
 }

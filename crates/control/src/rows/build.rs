@@ -53,9 +53,10 @@ pub(crate) struct NewBuild<'a> {
 }
 
 pub(crate) async fn record(db: impl SqliteExecutor<'_>, build: NewBuild<'_>) -> Result<(), sqlx::Error> {
-    let sql = "INSERT INTO builds (project_id, key, trust, artifact, deployment_id, created_at_ms) \
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (project_id, key, trust) DO UPDATE SET \
-        artifact = excluded.artifact, deployment_id = excluded.deployment_id, created_at_ms = excluded.created_at_ms";
+    let sql = "INSERT INTO builds (project_id, key, trust, artifact, deployment_id, created_at_ms, used_at_ms) \
+        VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (project_id, key, trust) DO UPDATE SET \
+        artifact = excluded.artifact, deployment_id = excluded.deployment_id, created_at_ms = excluded.created_at_ms, \
+        used_at_ms = excluded.used_at_ms";
     sqlx::query(sql)
         .bind(build.project.as_str())
         .bind(build.key.to_string())
@@ -66,4 +67,40 @@ pub(crate) async fn record(db: impl SqliteExecutor<'_>, build: NewBuild<'_>) -> 
         .execute(db)
         .await
         .map(drop)
+}
+
+/// Notes that the build was used again.
+pub(crate) async fn note_use(
+    db: impl SqliteExecutor<'_>,
+    project: &ProjectId,
+    key: &Digest,
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE builds SET used_at_ms = $3 WHERE project_id = $1 AND key = $2";
+    sqlx::query(sql)
+        .bind(project.as_str())
+        .bind(key.to_string())
+        .bind(now)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+/// Forgets builds that were last used before then, unless a deployment serves from what they gave or is about to.
+pub(crate) async fn forget_unused(db: impl SqliteExecutor<'_>, before_ms: i64) -> Result<u64, sqlx::Error> {
+    let sql = "DELETE FROM builds WHERE used_at_ms < $1 AND artifact NOT IN (SELECT artifact FROM deployments \
+        WHERE artifact IS NOT NULL AND state IN ('queued', 'building', 'deploying', 'ready'))";
+    Ok(sqlx::query(sql)
+        .bind(before_ms)
+        .execute(db)
+        .await?
+        .rows_affected())
+}
+
+/// What all builds gave that can be used again.
+pub(crate) async fn artifacts(db: &SqlitePool) -> Result<Vec<Artifact>, sqlx::Error> {
+    let rows = sqlx::query("SELECT DISTINCT artifact FROM builds")
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|row| json(row, "artifact")).collect()
 }

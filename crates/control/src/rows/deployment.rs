@@ -32,6 +32,8 @@ pub(crate) struct Deployment {
     pub(crate) attempts: u32,
     pub(crate) not_before_ms: i64,
     pub(crate) lease_boot: Option<String>,
+    /// What it waits for, when that is not its turn alone.
+    pub(crate) waiting: Option<String>,
     pub(crate) created_at_ms: i64,
     pub(crate) finished_at_ms: Option<i64>,
     /// Whether the edge has acknowledged the routes that make it reachable, so that others may be told.
@@ -71,6 +73,7 @@ fn read(row: &SqliteRow) -> Result<Deployment, sqlx::Error> {
         attempts: row.try_get::<i64, _>("attempts")? as u32,
         not_before_ms: row.try_get("not_before_ms")?,
         lease_boot: row.try_get("lease_boot")?,
+        waiting: row.try_get("waiting")?,
         created_at_ms: row.try_get("created_at_ms")?,
         finished_at_ms: row.try_get("finished_at_ms")?,
         announced: row.try_get::<i64, _>("announced")? != 0,
@@ -226,7 +229,8 @@ pub(crate) async fn step(
         return Ok(false);
     };
     let finished = (!to.is_unfinished()).then_some(now);
-    let sql = "UPDATE deployments SET state = $4, finished_at_ms = COALESCE($5, finished_at_ms), attempts = 0 \
+    let sql = "UPDATE deployments SET state = $4, finished_at_ms = COALESCE($5, finished_at_ms), attempts = 0, \
+        waiting = NULL \
         WHERE id = $1 AND state = $2 AND lease_boot = $3";
     let query = sqlx::query(sql)
         .bind(lease.deployment().as_str())
@@ -247,7 +251,8 @@ pub(crate) async fn overrule(
     let Some(to) = next(from, event) else {
         return Ok(false);
     };
-    let sql = "UPDATE deployments SET state = $3, finished_at_ms = $4, lease_boot = NULL WHERE id = $1 AND state = $2";
+    let sql = "UPDATE deployments SET state = $3, finished_at_ms = $4, lease_boot = NULL, waiting = NULL \
+        WHERE id = $1 AND state = $2";
     let query = sqlx::query(sql)
         .bind(id.as_str())
         .bind(from.as_str())
@@ -313,4 +318,73 @@ pub(crate) async fn postpone(
         .execute(db)
         .await
         .map(drop)
+}
+
+/// It waits for `reason` and is looked at again at `not_before_ms`. Whether that is news.
+pub(crate) async fn set_waiting(
+    tx: &mut Transaction<'_, Sqlite>,
+    lease: &Lease,
+    reason: &str,
+    not_before_ms: i64,
+) -> Result<bool, sqlx::Error> {
+    let (id, boot) = (lease.deployment().as_str(), lease.boot());
+    let sql = "UPDATE deployments SET not_before_ms = $3 WHERE id = $1 AND lease_boot = $2";
+    let query = sqlx::query(sql).bind(id).bind(boot).bind(not_before_ms);
+    query.execute(&mut **tx).await?;
+    let sql = "UPDATE deployments SET waiting = $3 WHERE id = $1 AND lease_boot = $2 AND waiting IS NULL";
+    let query = sqlx::query(sql).bind(id).bind(boot).bind(reason);
+    Ok(query.execute(&mut **tx).await?.rows_affected() == 1)
+}
+
+/// What a deployment names in the store.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) id: DeploymentId,
+    pub(crate) state: State,
+    pub(crate) source: Digest,
+    pub(crate) artifact: Option<Artifact>,
+    pub(crate) finished_at_ms: Option<i64>,
+    /// Whether it is the newest of its preview, which `redeploy` takes.
+    pub(crate) newest: bool,
+}
+
+/// What all deployments name in the store.
+pub(crate) async fn named(db: &SqlitePool) -> Result<Vec<Named>, sqlx::Error> {
+    let sql = "SELECT id, state, source, artifact, finished_at_ms, sequence = (SELECT MAX(sequence) FROM deployments n \
+        WHERE n.preview_id = d.preview_id) AS newest FROM deployments d";
+    let read = |row: &SqliteRow| {
+        Ok(Named {
+            id: parsed(row, "id")?,
+            state: parsed(row, "state")?,
+            source: parsed(row, "source")?,
+            artifact: json_opt(row, "artifact")?,
+            finished_at_ms: row.try_get("finished_at_ms")?,
+            newest: row.try_get::<i64, _>("newest")? != 0,
+        })
+    };
+    sqlx::query(sql).fetch_all(db).await?.iter().map(read).collect()
+}
+
+/// Forgets deployments that ended before then, or before `most` newer ones of their preview. Never the newest.
+pub(crate) async fn forget_ended(
+    db: impl SqliteExecutor<'_>,
+    before_ms: i64,
+    most: i64,
+) -> Result<u64, sqlx::Error> {
+    let sql = "DELETE FROM deployments WHERE state IN ('failed', 'cancelled', 'retired') AND \
+        (SELECT COUNT(*) FROM deployments n WHERE n.preview_id = deployments.preview_id \
+            AND n.sequence > deployments.sequence) >= CASE WHEN finished_at_ms < $1 THEN 1 ELSE $2 END";
+    Ok(sqlx::query(sql)
+        .bind(before_ms)
+        .bind(most)
+        .execute(db)
+        .await?
+        .rows_affected())
+}
+
+/// The ids of all deployments.
+pub(crate) async fn ids(db: &SqlitePool) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT id FROM deployments")
+        .fetch_all(db)
+        .await
 }

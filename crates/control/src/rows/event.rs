@@ -75,6 +75,19 @@ pub(crate) async fn after(db: &SqlitePool, after: i64, most: i64) -> Result<Vec<
     rows.iter().map(read).collect()
 }
 
+/// The newest sequence; 0 when nothing happened yet.
+pub(crate) async fn newest(db: &SqlitePool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(sequence), 0) FROM events")
+        .fetch_one(db)
+        .await
+}
+
+/// Forgets what happened before then, but for the newest, which says where to count on.
+pub(crate) async fn forget(db: impl SqliteExecutor<'_>, before_ms: i64) -> Result<(), sqlx::Error> {
+    let sql = "DELETE FROM events WHERE at_ms < $1 AND sequence < (SELECT MAX(sequence) FROM events)";
+    sqlx::query(sql).bind(before_ms).execute(db).await.map(drop)
+}
+
 /// Keeps the newest `most`.
 pub(crate) async fn trim(db: &SqlitePool, most: i64) -> Result<u64, sqlx::Error> {
     let sql = "DELETE FROM events WHERE sequence <= (SELECT MAX(sequence) FROM events) - $1";

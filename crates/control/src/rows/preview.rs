@@ -1,6 +1,6 @@
 //! Previews.
 
-use model::preview::Origin;
+use model::preview::{Origin, TimeToLive};
 use model::{DeploymentId, EnvironmentName, NamespaceName, PreviewId, ProjectId, ProjectName};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, SqliteExecutor, Transaction};
@@ -17,6 +17,8 @@ pub(crate) struct Preview {
     pub(crate) origin: Origin,
     pub(crate) current: Option<DeploymentId>,
     pub(crate) keep: u32,
+    /// How long it lives after its newest deployment.
+    pub(crate) ttl: TimeToLive,
     pub(crate) created_at_ms: i64,
     pub(crate) expires_at_ms: Option<i64>,
     /// Until when somebody works on it.
@@ -38,6 +40,10 @@ fn read(row: &SqliteRow) -> Result<Preview, sqlx::Error> {
         origin: json(row, "origin")?,
         current: parsed_opt(row, "current_deployment")?,
         keep: row.try_get::<i64, _>("keep")? as u32,
+        ttl: row
+            .try_get::<Option<i64>, _>("ttl_seconds")?
+            .map(|seconds| seconds as u64)
+            .into(),
         created_at_ms: row.try_get("created_at_ms")?,
         expires_at_ms: row.try_get("expires_at_ms")?,
         watched_until_ms: row.try_get("watched_until_ms")?,
@@ -132,18 +138,20 @@ pub(crate) async fn set_current(
     Ok(done.rows_affected() == 1)
 }
 
-pub(crate) async fn set_expiry(
+/// Its time begins `now`, and lasts for `ttl`.
+pub(crate) async fn begin_life(
     db: impl SqliteExecutor<'_>,
     id: &PreviewId,
-    expires_at_ms: Option<i64>,
+    ttl: TimeToLive,
+    now: i64,
 ) -> Result<(), sqlx::Error> {
-    let sql = "UPDATE previews SET expires_at_ms = $2 WHERE id = $1";
-    sqlx::query(sql)
-        .bind(id.as_str())
-        .bind(expires_at_ms)
-        .execute(db)
-        .await
-        .map(drop)
+    let seconds = ttl
+        .seconds()
+        .map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
+    let at = seconds.map(|seconds| now.saturating_add(seconds.saturating_mul(1_000)));
+    let sql = "UPDATE previews SET ttl_seconds = $2, expires_at_ms = $3 WHERE id = $1";
+    let query = sqlx::query(sql).bind(id.as_str()).bind(seconds).bind(at);
+    query.execute(db).await.map(drop)
 }
 
 pub(crate) async fn set_keep(

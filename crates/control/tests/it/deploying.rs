@@ -183,7 +183,7 @@ async fn a_digest_is_no_key_to_another_projects_files() {
         environment: model::EnvironmentName::Preview,
         tree,
         origin: model::preview::Origin::Files,
-        ttl_seconds: None,
+        ttl: None,
         variables: Default::default(),
         rebuild: false,
         uploaded: None,

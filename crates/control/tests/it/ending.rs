@@ -3,7 +3,7 @@
 use control::ops::{NewPreview, PreviewChange};
 use model::EnvironmentName;
 use model::deployment::State;
-use model::preview::Status;
+use model::preview::{Status, TimeToLive};
 
 use crate::world::{World, namespace, page, project, server};
 
@@ -13,7 +13,7 @@ async fn a_preview_expires() {
     let deployment = world.deploy("api", "main", server("serve")).await;
     let preview = world.preview("api", "main").await;
     let change = PreviewChange {
-        ttl_seconds: Some(Some(3_600)),
+        ttl: Some(TimeToLive::Seconds(3_600)),
         keep: None,
     };
     world.control.update_preview(&preview.id, change).await.unwrap();
@@ -80,7 +80,7 @@ async fn a_preview_can_be_there_before_its_first_deployment() {
         project: project("api"),
         namespace: namespace("soon"),
         environment: EnvironmentName::Preview,
-        ttl_seconds: Some(60),
+        ttl: Some(TimeToLive::Seconds(60)),
     };
     let made = world.control.create_preview(new.clone()).await.unwrap();
     assert_eq!(made.status, Status::Empty);

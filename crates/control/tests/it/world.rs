@@ -7,12 +7,12 @@ use builder::fake::FakeRunner;
 use builder::{Builder, BuilderOptions};
 use control::ops::{DeployRequest, InlineFile, OpError};
 use control::view::{Deployment, LogKind, Preview};
-use control::{Clock, Control, ControlOptions, PublicAddress};
+use control::{Clock, Control, ControlOptions, Disk, Policy, PublicAddress};
 use model::deployment::State;
 use model::preview::Origin;
 use model::{DeploymentId, EnvironmentName, NamespaceName, ProjectName};
 use provider::fake::FakeProvider;
-use store::Store;
+use store::{Room, Store};
 use tempfile::TempDir;
 
 use crate::edge::{Answer, FakeEdge};
@@ -23,6 +23,8 @@ pub(crate) struct World {
     pub(crate) provider: FakeProvider,
     pub(crate) runner: FakeRunner,
     pub(crate) clock: Clock,
+    pub(crate) disk: Disk,
+    pub(crate) policy: Policy,
     pub(crate) edge: FakeEdge,
     pub(crate) control: Control,
 }
@@ -47,21 +49,44 @@ pub(crate) fn server(command: &str) -> Vec<(String, String)> {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::at(1_700_000_000_000).await
+    }
+
+    /// One whose clock begins now, like the times of files: what is in the store grows old when the clock is moved.
+    pub(crate) async fn today() -> Self {
+        Self::at(Clock::system().now_ms()).await
+    }
+
+    async fn at(now_ms: i64) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("store")).unwrap();
-        let (provider, runner, clock) = (
-            FakeProvider::new(),
-            FakeRunner::default(),
-            Clock::held(1_700_000_000_000),
-        );
-        let parts = (store.clone(), provider.clone(), runner.clone(), clock.clone());
-        let (control, edge) = open(&directory, parts).await;
+        let parts = Parts {
+            store: Store::open(&directory.path().join("store")).unwrap(),
+            provider: FakeProvider::new(),
+            runner: FakeRunner::default(),
+            clock: Clock::held(now_ms),
+            disk: Disk::held(Room {
+                free_bytes: 100 << 30,
+                total_bytes: 200 << 30,
+            }),
+            policy: Policy::default(),
+        };
+        let (control, edge) = open(&directory, parts.clone()).await;
+        let Parts {
+            store,
+            provider,
+            runner,
+            clock,
+            disk,
+            policy,
+        } = parts;
         Self {
             directory,
             store,
             provider,
             runner,
             clock,
+            disk,
+            policy,
             edge,
             control,
         }
@@ -70,12 +95,14 @@ impl World {
     /// The platform dies and starts again over the same data; what runs outside goes on running.
     pub(crate) async fn restart(&mut self) {
         self.control.close().await;
-        let parts = (
-            self.store.clone(),
-            self.provider.clone(),
-            self.runner.clone(),
-            self.clock.clone(),
-        );
+        let parts = Parts {
+            store: self.store.clone(),
+            provider: self.provider.clone(),
+            runner: self.runner.clone(),
+            clock: self.clock.clone(),
+            disk: self.disk.clone(),
+            policy: self.policy.clone(),
+        };
         (self.control, self.edge) = open(&self.directory, parts).await;
     }
 
@@ -105,7 +132,7 @@ impl World {
             environment: EnvironmentName::Preview,
             tree,
             origin: Origin::Files,
-            ttl_seconds: None,
+            ttl: None,
             variables,
             rebuild: false,
             uploaded: None,
@@ -212,10 +239,26 @@ pub(crate) fn host(url: &str) -> &str {
     rest.split(':').next().unwrap()
 }
 
-async fn open(
-    directory: &TempDir,
-    (store, provider, runner, clock): (Store, FakeProvider, FakeRunner, Clock),
-) -> (Control, FakeEdge) {
+/// What an installation is opened over.
+#[derive(Clone)]
+struct Parts {
+    store: Store,
+    provider: FakeProvider,
+    runner: FakeRunner,
+    clock: Clock,
+    disk: Disk,
+    policy: Policy,
+}
+
+async fn open(directory: &TempDir, parts: Parts) -> (Control, FakeEdge) {
+    let Parts {
+        store,
+        provider,
+        runner,
+        clock,
+        disk,
+        policy,
+    } = parts;
     let (edge, links) = FakeEdge::new(&store, &provider);
     let builder = Builder::new(BuilderOptions {
         store: store.clone(),
@@ -241,6 +284,8 @@ async fn open(
         provider: Arc::new(provider),
         links,
         clock,
+        disk,
+        policy,
         limits_hold: true,
         builds_max: 2,
         builds_per_project_max: 1,

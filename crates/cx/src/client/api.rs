@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use control::view;
-use model::preview::Origin;
+use model::preview::{Origin, TimeToLive};
 use model::{DeploymentId, Digest, EnvironmentName, NamespaceName, PreviewId, ProjectName, Tree};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub(crate) struct NewDeployment {
     pub(crate) namespace: NamespaceName,
     pub(crate) environment: EnvironmentName,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) ttl: Option<String>,
+    pub(crate) ttl: Option<TimeToLive>,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) rebuild: bool,
     pub(crate) origin: Origin,

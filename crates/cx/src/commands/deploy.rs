@@ -125,7 +125,7 @@ impl Delivery {
             project: self.target.project.clone(),
             namespace: self.target.namespace.clone(),
             environment: args.environment,
-            ttl: args.ttl.map(|seconds| format!("{seconds}s")),
+            ttl: args.ttl,
             variables: args.variables.iter().cloned().collect(),
             rebuild: args.rebuild,
             origin: Origin::Directory {

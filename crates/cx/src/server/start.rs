@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use builder::{Builder, BuilderOptions, SandboxRunner};
-use control::{Clock, Control, ControlOptions, PublicAddress};
+use control::{Clock, Control, ControlOptions, Disk, Policy, PublicAddress};
 use edge::{Edge, EdgeOptions, PlatformService};
 use model::Digest;
 use model::route::RouteTable;
@@ -213,6 +213,8 @@ fn control_options(
         provider: Arc::clone(&ground.provider),
         links,
         clock: Clock::system(),
+        disk: Disk::of(&ground.store),
+        policy: Policy::default(),
         limits_hold: ground.limits_hold,
         builds_max: cores.max(2),
         builds_per_project_max: 2,

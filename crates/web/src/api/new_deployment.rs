@@ -14,7 +14,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::previews::seconds;
+use super::previews::time_to_live;
 use crate::problem::Problem;
 use crate::service::Web;
 
@@ -28,7 +28,7 @@ pub(super) struct NewDeployment {
     namespace: NamespaceName,
     #[serde(default)]
     environment: EnvironmentName,
-    /// How long the preview lives from now on, such as `7d`.
+    /// How long the preview lives after its newest deployment, such as `7d`, or `never`.
     #[serde(default)]
     ttl: Option<String>,
     /// For this deployment alone.
@@ -92,7 +92,7 @@ enum Encoding {
 impl NewDeployment {
     /// Stores inline files; gives the request for the operation.
     pub(super) async fn into_request(self, web: &Web) -> Result<DeployRequest, Problem> {
-        let ttl_seconds = self.ttl.as_deref().map(seconds).transpose()?;
+        let ttl = self.ttl.as_deref().map(time_to_live).transpose()?;
         let inline = self.files.is_some();
         let tree = match (self.tree, self.files) {
             (Some(tree), None) => tree,
@@ -111,7 +111,7 @@ impl NewDeployment {
             environment: self.environment,
             tree,
             origin: self.origin.unwrap_or(unnamed),
-            ttl_seconds,
+            ttl,
             variables: self.variables,
             rebuild: self.rebuild,
             uploaded: self.uploaded.map(|uploaded| view::Phase {

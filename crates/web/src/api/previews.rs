@@ -6,6 +6,7 @@ use axum::routing;
 use control::ops::{NewPreview, PreviewChange};
 use control::view;
 use http::StatusCode;
+use model::preview::TimeToLive;
 use model::{DeploymentId, EnvironmentName, NamespaceName, PreviewId, ProjectName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
@@ -25,7 +26,7 @@ pub(crate) struct New {
     namespace: NamespaceName,
     #[serde(default)]
     environment: EnvironmentName,
-    /// `"7d"`.
+    /// `"7d"`, or `"never"`.
     #[serde(default)]
     ttl: Option<String>,
 }
@@ -34,7 +35,7 @@ pub(crate) struct New {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "PreviewChange")]
 pub(crate) struct Change {
-    /// `"7d"`; `null`: it lives for ever.
+    /// `"7d"`; `"never"` or `null`: it lives for ever.
     #[serde(deserialize_with = "given")]
     ttl: Option<Option<String>>,
     keep: Option<u32>,
@@ -114,7 +115,7 @@ pub(crate) async fn create(
         project: new.project,
         namespace: new.namespace,
         environment: new.environment,
-        ttl_seconds: new.ttl.as_deref().map(seconds).transpose()?,
+        ttl: new.ttl.as_deref().map(time_to_live).transpose()?,
     };
     Ok((
         StatusCode::CREATED,
@@ -141,13 +142,13 @@ pub(crate) async fn update(
     Path(id): Path<PreviewId>,
     Json(change): Json<Change>,
 ) -> Result<Answer<view::Preview>, Problem> {
-    let ttl_seconds = match change.ttl {
+    let ttl = match change.ttl {
         None => None,
-        Some(None) => Some(None),
-        Some(Some(text)) => Some(Some(seconds(&text)?)),
+        Some(None) => Some(TimeToLive::Forever),
+        Some(Some(text)) => Some(time_to_live(&text)?),
     };
     let change = PreviewChange {
-        ttl_seconds,
+        ttl,
         keep: change.keep,
     };
     Ok(Answer(web.control.update_preview(&id, change).await?))
@@ -192,16 +193,9 @@ pub(crate) async fn unwatch(
 }
 
 /// A time to live as people write it.
-pub(super) fn seconds(text: &str) -> Result<u64, Problem> {
-    let invalid = |error: model::units::ParseUnitError| Problem::impossible("invalid_ttl", error.to_string());
-    let seconds = model::units::parse_seconds(text).map_err(invalid)?;
-    if seconds == 0 {
-        return Err(
-            Problem::impossible("invalid_ttl", format!("a preview cannot live for `{text}`"))
-                .hint("Give a longer time, or delete the preview."),
-        );
-    }
-    Ok(seconds)
+pub(super) fn time_to_live(text: &str) -> Result<TimeToLive, Problem> {
+    text.parse()
+        .map_err(|error: model::preview::ParseTtlError| Problem::impossible("invalid_ttl", error.to_string()))
 }
 
 /// Tells `null` from absent.

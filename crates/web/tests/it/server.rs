@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use builder::fake::FakeRunner;
 use builder::{Builder, BuilderOptions};
 use control::links::{Activity, Busy, Check, EdgeLinks, NoAnswer, Probe};
-use control::{Clock, Control, ControlOptions, PublicAddress};
+use control::{Clock, Control, ControlOptions, Disk, Policy, PublicAddress};
 use model::InstanceId;
 use model::route::RouteTable;
 use provider::fake::FakeProvider;
@@ -210,6 +210,8 @@ async fn control(directory: &TempDir) -> Control {
             domain: "localhost".to_owned(),
             port: Some(7700),
         },
+        disk: Disk::of(&store),
+        policy: Policy::default(),
         store,
         builder,
         provider: Arc::new(FakeProvider::new()),
