@@ -10,6 +10,7 @@ mod platform;
 mod restart;
 mod sandbox;
 mod switch;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,10 +22,11 @@ use figure::{Figure, Readings, Target, table};
 type Measure = fn(&Bench) -> anyhow::Result<Vec<Figure>>;
 
 /// What measures, by the name that asks for it alone.
-const GROUPS: [(&str, Measure); 5] = [
+const GROUPS: [(&str, Measure); 6] = [
     ("sandbox", sandbox::measure),
     ("deploy", deploy::measure),
     ("switch", switch::measure),
+    ("watch", watch::measure),
     ("restart", restart::measure),
     ("memory", memory::measure),
 ];

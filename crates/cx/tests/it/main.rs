@@ -9,6 +9,7 @@
     reason = "the tests run the binary and the browser"
 )]
 
+mod browser;
 mod http;
 mod platform;
 mod traces;
@@ -24,3 +25,4 @@ mod rootless;
 mod service;
 mod stopping;
 mod up;
+mod watch;
