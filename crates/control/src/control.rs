@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::db::{Db, OpenDbError};
 use crate::disk::Disk;
 use crate::links::{Activity, EdgeLinks, Probe};
+use crate::ops::Counted;
 use crate::passes::Schedule;
 use crate::policy::Policy;
 use crate::rows;
@@ -85,6 +86,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) builder: Builder,
     pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) database: PathBuf,
     pub(crate) logs: PathBuf,
     pub(crate) token: String,
     pub(crate) public: PublicAddress,
@@ -110,8 +112,10 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the passes are to end: what takes long looks at it.
     pub(crate) closing: CancellationToken,
-    /// When the store is next looked through. Held while it is, and while a backup needs all of it to stay.
+    /// When the store is next looked through. Held while it is.
     pub(crate) collecting: tokio::sync::Mutex<Schedule>,
+    /// What the server took when that was last counted.
+    pub(crate) counted: tokio::sync::Mutex<Counted>,
     pub(crate) limits_hold: bool,
     pub(crate) build_slots: Arc<Semaphore>,
     pub(crate) builds_per_project_max: usize,
@@ -140,6 +144,7 @@ impl Control {
             store: options.store,
             builder: options.builder,
             provider: options.provider,
+            database: options.database,
             logs: options.logs,
             token: options.token,
             public: options.public,
@@ -152,6 +157,7 @@ impl Control {
             news: Bell::new(),
             lines: Bell::new(),
             drives: Mutex::default(),
+            counted: tokio::sync::Mutex::default(),
             collecting: tokio::sync::Mutex::new(Schedule::from(now_ms)),
             in_hand: Mutex::default(),
             tasks: TaskTracker::new(),

@@ -87,6 +87,8 @@ pub(crate) enum Command {
     Delete(DeleteArgs),
     /// Show how a directory would be built and run, and why
     Plan(PlanArgs),
+    /// Show what the server takes on its disk, and what is left
+    Df,
     /// Check what this machine can do, and say what to do about the rest
     Doctor(DoctorArgs),
     /// Print the JSON Schema of cx.toml
@@ -123,9 +125,9 @@ pub(crate) struct ServeArgs {
     /// Where to keep the data [default: the XDG data home; /var/lib/cygni as root]
     #[arg(long, env = "CX_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// The domain below which previews get their hosts
-    #[arg(long, env = "CX_DOMAIN", default_value = "localhost")]
-    pub(crate) domain: String,
+    /// The domain below which previews get their hosts [default: localhost]
+    #[arg(long, env = "CX_DOMAIN", value_name = "DOMAIN")]
+    pub(crate) domain: Option<String>,
     /// The host of API and dashboard [default: the domain itself]
     #[arg(long, env = "CX_DASHBOARD_HOST", value_name = "HOST")]
     pub(crate) dashboard_host: Option<String>,

@@ -10,11 +10,14 @@ mod previews;
 mod projects;
 mod rollback;
 mod settings;
+mod usage;
 mod watching;
 
 pub use blobs::InlineFile;
 pub use deploy::DeployRequest;
 pub use error::{Kind, OpError};
 pub use previews::{NewPreview, PreviewChange};
+pub(crate) use usage::Counted;
+
 pub use settings::{NewVariable, Scope};
 pub use watching::WATCH_SECONDS;

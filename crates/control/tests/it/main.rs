@@ -7,6 +7,7 @@ mod edge;
 mod world;
 
 mod building;
+mod collecting;
 mod deploying;
 mod ending;
 mod failing;

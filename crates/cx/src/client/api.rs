@@ -60,6 +60,11 @@ impl Client {
         self.get("/health").await
     }
 
+    /// What the server takes on its disk.
+    pub(crate) async fn usage(&self) -> anyhow::Result<view::Usage> {
+        self.get("/usage").await
+    }
+
     /// Those of `digests` that the project has not sent yet.
     pub(crate) async fn missing(
         &self,

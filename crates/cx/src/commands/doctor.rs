@@ -9,7 +9,7 @@ use crate::server::ServerOptions;
 pub(super) fn run(app: &App, args: &DoctorArgs) -> anyhow::Result<Exit> {
     // Before any thread starts, as the server does it.
     let privilege = sandbox::acquire_privilege().map_err(|error| error.to_string());
-    let options = ServerOptions::new(&args.serve, &app.environment);
+    let options = ServerOptions::new(&args.serve, &app.environment)?;
     let findings = runtime()?.block_on(examine(&options, privilege));
     if app.terminal.json {
         app.terminal.json(&serde_json::json!({ "findings": findings }))?;

@@ -3,6 +3,7 @@
 mod completions;
 mod delete;
 mod deploy;
+mod df;
 mod doctor;
 mod env;
 mod follow;
@@ -76,6 +77,7 @@ async fn over_the_api(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Rollback(args) => rollback::run(app, &args).await,
         Command::Delete(args) => delete::run(app, &args).await,
         Command::Env(args) => env::run(app, &args).await,
+        Command::Df => df::run(app).await,
         Command::Up(_)
         | Command::Serve(_)
         | Command::Doctor(_)

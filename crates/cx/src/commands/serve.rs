@@ -14,7 +14,7 @@ const RECORDS: &str = "info";
 pub(super) fn run(app: &App, args: &ServeArgs) -> anyhow::Result<Exit> {
     acquire()?;
     records(app, RECORDS);
-    let options = ServerOptions::new(args, &app.environment);
+    let options = ServerOptions::new(args, &app.environment)?;
     let runtime = runtime()?;
     let result = runtime.block_on(serve(app, &options));
     // What was told to end at once waits for nobody; otherwise there is nothing left to wait for.

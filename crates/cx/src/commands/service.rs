@@ -88,13 +88,15 @@ fn status(app: &App, args: &WhoseArgs) -> anyhow::Result<Exit> {
 
 fn unit(app: &App, args: &ServiceArgs) -> anyhow::Result<Unit> {
     let whose = whose(app, args.whose.user);
-    let options = ServerOptions::new(&args.serve, &app.environment);
+    let options = ServerOptions::new(&args.serve, &app.environment)?;
     let mut arguments = Vec::new();
     let mut give = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
     for address in &args.serve.listen {
         give("--listen", address.to_string());
     }
-    give("--domain", options.domain.clone());
+    if args.serve.domain.is_some() {
+        give("--domain", options.domain.clone());
+    }
     if args.serve.dashboard_host.is_some() {
         give("--dashboard-host", options.dashboard_host.clone());
     }

@@ -35,7 +35,7 @@ pub(super) fn run(app: &App, args: UpArgs) -> anyhow::Result<Exit> {
     }
     serve::acquire()?;
     serve::records(&app, "warn");
-    let options = ServerOptions::new(&args.serve, &app.environment);
+    let options = ServerOptions::new(&args.serve, &app.environment)?;
     runtime()?.block_on(own(&app, &args, &options))
 }
 

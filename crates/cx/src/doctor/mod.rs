@@ -5,6 +5,7 @@
 mod isolation;
 mod machine;
 mod network;
+mod settings;
 
 use serde::Serialize;
 
@@ -71,6 +72,7 @@ pub(crate) async fn examine(
         &options.toolchain_search,
     )));
     findings.push(machine::disk(&options.data));
+    findings.push(settings::settings(options));
     findings.extend(machine::ports(&options.listen).await);
     findings.push(network::local_names(&options.domain));
     findings.push(network::registry(options).await);

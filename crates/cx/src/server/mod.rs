@@ -8,6 +8,7 @@ mod manager;
 mod options;
 mod platform;
 mod probe;
+mod settings;
 mod start;
 
 pub(crate) use manager::Manager;

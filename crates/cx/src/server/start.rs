@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use builder::{Builder, BuilderOptions, SandboxRunner};
-use control::{Clock, Control, ControlOptions, Disk, Policy, PublicAddress};
+use control::{Clock, Control, ControlOptions, Disk, PublicAddress};
 use edge::{Edge, EdgeOptions, PlatformService};
 use model::Digest;
 use model::route::RouteTable;
@@ -197,7 +197,6 @@ fn control_options(
     links: control::links::EdgeLinks,
     address: SocketAddr,
 ) -> ControlOptions {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     ControlOptions {
         database: ground.data.join("state.db"),
         logs: ground.data.join("logs"),
@@ -214,10 +213,10 @@ fn control_options(
         links,
         clock: Clock::system(),
         disk: Disk::of(&ground.store),
-        policy: Policy::default(),
+        policy: options.policy.clone(),
         limits_hold: ground.limits_hold,
-        builds_max: cores.max(2),
-        builds_per_project_max: 2,
+        builds_max: options.builds_max,
+        builds_per_project_max: options.builds_per_project_max,
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn operations() -> Vec<Operation> {
             )
             .takes_bytes(FILE_BYTES_MAX)
             .answers::<Stored>(StatusCode::CREATED, "The bytes are kept for this project.")
-            .problems(&["too_large", "file_too_large", "digest_mismatch", "wrong_size", "upload_broken"]),
+            .problems(&["too_large", "file_too_large", "digest_mismatch", "wrong_size", "upload_broken", "disk_full"]),
     ]
 }
 

@@ -59,6 +59,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .body_up_to(JSON_BYTES_MAX)
             .answers::<view::Deployment>(StatusCode::CREATED, "The deployment, as far as it is.")
             .problems(&[
+                "disk_full",
                 "invalid_source", "invalid_ttl", "invalid_tree", "invalid_base64", "invalid_variable", "missing_blobs", "not_found",
                 "too_many_variables", "variable_too_large", "source_too_large", "file_too_large", "wrong_size",
             ]),

@@ -13,6 +13,7 @@ mod namespaces;
 mod new_deployment;
 mod previews;
 mod projects;
+mod usage;
 mod variables;
 
 use axum::Router;
@@ -41,6 +42,7 @@ pub(crate) fn routes(web: &Web) -> Router<Web> {
 fn operations() -> Vec<Operation> {
     let nouns = [
         health::operations(),
+        usage::operations(),
         projects::operations(),
         blobs::operations(),
         deployments::operations(),

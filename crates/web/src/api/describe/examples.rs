@@ -57,6 +57,8 @@ fn preview() -> Value {
         "created_at_ms": 1_790_000_000_000_i64,
         "expires_at_ms": 1_790_604_800_000_i64,
         "watched": false,
+        "ttl": "604800s",
+        "keep": 5,
     })
 }
 

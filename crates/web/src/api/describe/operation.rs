@@ -162,7 +162,7 @@ impl Operation {
     /// The group it is shown in: the first part of its path.
     pub(super) fn noun(&self) -> &'static str {
         match self.path.split('/').nth(1) {
-            Some("health" | "openapi.json") | None => "server",
+            Some("health" | "openapi.json" | "usage") | None => "server",
             Some(noun) => noun,
         }
     }

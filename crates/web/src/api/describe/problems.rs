@@ -124,6 +124,11 @@ pub(super) const KNOWN: &[Known] = &[
         "What is gone back to could not be started again.",
     ),
     known(503, "unavailable", "The server is ending, or not there yet."),
+    known(
+        507,
+        "disk_full",
+        "The server's disk has less room than must stay free; what serves goes on.",
+    ),
 ];
 
 /// What every operation can answer.
