@@ -138,6 +138,7 @@ impl Runner for FakeRunner {
                 memory_peak_bytes: 1,
             },
             contacts: Vec::new(),
+            hoarded: false,
         })
     }
 }

@@ -79,4 +79,7 @@ pub struct Usage {
     pub memory_peak_bytes: u64,
     /// Processes and threads.
     pub pids: u32,
+    /// Of files on disk that were deleted and are still open: no directory shows them.
+    #[serde(default)]
+    pub unlinked_bytes: u64,
 }

@@ -9,7 +9,6 @@ mod artifact;
 mod builder;
 mod caches;
 mod dependencies;
-mod disk;
 mod environment;
 mod flight;
 mod install;

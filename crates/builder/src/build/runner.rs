@@ -52,6 +52,8 @@ pub struct StepEnd {
     pub exit: Exit,
     /// Hosts that it reached or tried to reach, each with whether that was allowed.
     pub contacts: Vec<(String, bool)>,
+    /// It was ended because the files that it had deleted and kept open were larger than a file may be.
+    pub hoarded: bool,
 }
 
 /// The command did not run to any end of its own: the platform is to blame.

@@ -1,6 +1,7 @@
 //! The real runner: leashed sandboxes, which end with the platform.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,6 +18,8 @@ use super::runner::{RunError, Runner, StepEnd, StepSpec};
 
 /// How often the log is looked at while a step runs.
 const LOG_INTERVAL: Duration = Duration::from_millis(50);
+/// How often is looked at what a step keeps open.
+const HOARD_INTERVAL: Duration = Duration::from_secs(2);
 /// Lines that are taken from a log at once.
 const PAGE_LINES: usize = 1_000;
 
@@ -96,7 +99,7 @@ impl Runner for SandboxRunner {
         output: mpsc::Sender<Line>,
         cancel: &CancellationToken,
     ) -> Result<StepEnd, RunError> {
-        let name = step.name.clone();
+        let (name, hoard_bytes_max) = (step.name.clone(), step.limits.file_bytes_max);
         let start = |error: &dyn std::error::Error| RunError::Start(error.to_string());
         // One that a crash left has the same name; absent is fine.
         self.host.remove(&name).await.map_err(|error| start(&error))?;
@@ -105,7 +108,17 @@ impl Runner for SandboxRunner {
             .spawn(self.spec(step))
             .await
             .map_err(|error| start(&error))?;
-        let exit = follow(&sandbox, &output, cancel).await;
+        let (stop, hoarded) = (cancel.child_token(), OnceLock::new());
+        let guard = async {
+            until_hoarded(&sandbox, hoard_bytes_max).await;
+            let _ = hoarded.set(());
+            stop.cancel();
+            std::future::pending().await
+        };
+        let exit = tokio::select! {
+            exit = follow(&sandbox, &output, &stop) => exit,
+            exit = guard => exit,
+        };
         let contacts = sandbox
             .contacts()
             .into_iter()
@@ -116,13 +129,30 @@ impl Runner for SandboxRunner {
             .remove(&name)
             .await
             .map_err(|error| RunError::Lost(error.to_string()))?;
-        Ok(StepEnd { exit, contacts })
+        Ok(StepEnd {
+            exit,
+            contacts,
+            hoarded: hoarded.get().is_some(),
+        })
     }
 }
 
 /// Whether a sandbox is one of ours: steps are named after their build and their phase.
 fn is_step(sandbox: &str) -> bool {
     sandbox.ends_with("-install") || sandbox.ends_with("-build")
+}
+
+/// Returns when the files that were deleted and are still open take more than one file may: no directory shows them, so
+/// whoever measures directories does not see them.
+async fn until_hoarded(sandbox: &Sandbox, bytes_max: u64) {
+    let mut ticks = tokio::time::interval(HOARD_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let hoard = sandbox.usage().await.map_or(0, |usage| usage.unlinked_bytes);
+        if hoard > bytes_max {
+            return;
+        }
+    }
 }
 
 /// Forwards the log until the end of the sandbox, which cancelling brings about.

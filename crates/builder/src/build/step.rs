@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use model::failure::{Code, Stage};
@@ -13,17 +13,15 @@ use model::units::{format_bytes, format_millis};
 use model::{Failure, Tree};
 use sandbox::Ended;
 use sandbox::log::{Level, Line};
+use store::{Pace, Store, TooMuch};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::disk;
 use super::environment::Phase;
 use super::request::{BuildError, Observer};
 use super::runner::{RunError, Runner, StepEnd, StepSpec};
 use crate::diagnose::{Sources, explain};
 
-/// How often what was written is measured.
-const DISK_INTERVAL: Duration = Duration::from_secs(2);
 /// Lines that are remembered for the failure.
 const LINES_KEPT: usize = 400;
 /// The sandbox keeps the time itself; this is for one that does not.
@@ -42,6 +40,7 @@ pub(super) struct Watch<'a> {
     pub(super) disk_bytes_max: u64,
     /// Directories whose content counts.
     pub(super) measured: Vec<PathBuf>,
+    pub(super) store: &'a Store,
     pub(super) tree: &'a Tree,
     pub(super) root: &'a str,
 }
@@ -59,9 +58,10 @@ pub(super) enum Outcome {
 }
 
 /// Why we ended it ourselves.
-const NOT: u8 = 0;
-const FOR_DISK: u8 = 1;
-const FOR_TIME: u8 = 2;
+enum Stopped {
+    Disk(TooMuch),
+    Time,
+}
 
 impl Watch<'_> {
     /// Runs `spec` and tells `observer` every line.
@@ -74,7 +74,8 @@ impl Watch<'_> {
     ) -> Result<Outcome, BuildError> {
         let command = spec.command.clone();
         let stop = cancel.child_token();
-        let stopped = AtomicU8::new(NOT);
+        let stopped = OnceLock::new();
+        let free_bytes = self.store.free_bytes().unwrap_or(0);
         let (sender, receiver) = mpsc::channel(LINES_WAITING);
         let ran = async {
             tokio::select! {
@@ -89,10 +90,20 @@ impl Watch<'_> {
         if cancel.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
-        match stopped.load(Ordering::SeqCst) {
-            FOR_DISK => return Err(self.too_much_written(lines).into()),
-            FOR_TIME => return Err(self.too_late(&command, lines).into()),
-            _ => {}
+        match stopped.get() {
+            Some(Stopped::Disk(why)) => return Err(self.too_much_written(*why, lines).into()),
+            Some(Stopped::Time) => return Err(self.too_late(&command, lines).into()),
+            None => {}
+        }
+        if matches!(&end, Ok(StepEnd { hoarded: true, .. })) {
+            return Err(self.too_much_written(TooMuch::Bytes, lines).into());
+        }
+        // A fast disk takes a lot between two looks.
+        let written = free_bytes.saturating_sub(self.store.free_bytes().unwrap_or(0));
+        if written > self.disk_bytes_max / 2
+            && let Err(why) = self.measure().await
+        {
+            return Err(self.too_much_written(why, lines).into());
         }
         self.judge(end, &command, lines)
     }
@@ -142,28 +153,34 @@ impl Watch<'_> {
     }
 
     /// Ends the step when it writes too much or does not end in time. Never returns.
-    async fn guard(&self, stop: &CancellationToken, stopped: &AtomicU8) -> std::convert::Infallible {
-        let mut ticks = tokio::time::interval(DISK_INTERVAL);
+    async fn guard(&self, stop: &CancellationToken, stopped: &OnceLock<Stopped>) -> std::convert::Infallible {
+        let mut pace = Pace::new(self.store);
+        let mut ticks = tokio::time::interval(pace.interval());
         let late = tokio::time::sleep_until((self.deadline + GRACE).into());
         tokio::pin!(late);
-        loop {
+        let why = loop {
             tokio::select! {
-                () = &mut late => {
-                    stopped.store(FOR_TIME, Ordering::SeqCst);
-                    break;
-                }
+                () = &mut late => break Stopped::Time,
                 _ = ticks.tick() => {
-                    let (dirs, max) = (self.measured.clone(), self.disk_bytes_max);
-                    let bytes = tokio::task::spawn_blocking(move || disk::measure(&dirs, max)).await;
-                    if bytes.is_ok_and(|bytes| bytes > max) {
-                        stopped.store(FOR_DISK, Ordering::SeqCst);
-                        break;
+                    if !pace.is_due() {
+                        continue;
                     }
+                    if let Err(why) = self.measure().await {
+                        break Stopped::Disk(why);
+                    }
+                    pace.looked();
                 }
             }
-        }
+        };
+        let _ = stopped.set(why);
         stop.cancel();
         std::future::pending().await
+    }
+
+    async fn measure(&self) -> Result<u64, TooMuch> {
+        let (dirs, max) = (self.measured.clone(), self.disk_bytes_max);
+        let measured = tokio::task::spawn_blocking(move || store::measure(&dirs, max)).await;
+        measured.unwrap_or(Ok(0))
     }
 
     fn stage(&self) -> Stage {
@@ -181,9 +198,15 @@ impl Watch<'_> {
             .excerpt(lines)
     }
 
-    fn too_much_written(&self, lines: Vec<String>) -> Failure {
-        let limit = format_bytes(self.disk_bytes_max);
-        let message = format!("the {} wrote more than {limit}", self.phase.name());
+    fn too_much_written(&self, why: TooMuch, lines: Vec<String>) -> Failure {
+        let message = match why {
+            TooMuch::Bytes => format!(
+                "the {} wrote more than {}",
+                self.phase.name(),
+                format_bytes(self.disk_bytes_max)
+            ),
+            TooMuch::Entries | TooMuch::Depth => format!("the {} {why}", self.phase.name()),
+        };
         Failure::new(Code::DiskLimit, message)
             .at(self.stage())
             .excerpt(lines)

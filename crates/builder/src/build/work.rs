@@ -21,11 +21,11 @@ use tokio_util::sync::CancellationToken;
 use super::builder::Inner;
 use super::environment::{Phase, Surroundings, directory, toolchain_target};
 use super::key::Place;
+use super::layers;
 use super::request::{BuildError, BuildRequest, Observer};
 use super::runner::{StepSpec, ToolchainMount};
 use super::scratch::{BUILD_PREFIX, CACHE_PREFIX, Scratch};
 use super::step::{Outcome, Unsuccessful, Watch};
-use super::{disk, layers};
 use crate::toolchain::Resolved;
 
 /// Bytes of a project's package cache at the most; a larger one is emptied.
@@ -225,6 +225,7 @@ impl<'a> Work<'a> {
             seconds_max: plan.limits.build_seconds_max,
             disk_bytes_max: plan.limits.disk_bytes,
             measured: vec![staging.path().to_owned(), self.scratch.path.clone()],
+            store: &self.inner.store,
             tree: &self.tree,
             root: &plan.root,
         };
@@ -302,7 +303,7 @@ impl<'a> Work<'a> {
         let made = blocking(move || {
             let failed = |error: store::ScratchError| Failure::new(Code::PlatformError, error.to_string());
             let path = store.scratch(&name).map_err(failed)?;
-            if disk::measure(std::slice::from_ref(&path), CACHE_BYTES_MAX) <= CACHE_BYTES_MAX {
+            if store::measure(std::slice::from_ref(&path), CACHE_BYTES_MAX).is_ok() {
                 return Ok(path);
             }
             store.remove_scratch(&name).map_err(failed)?;

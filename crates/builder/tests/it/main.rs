@@ -6,6 +6,7 @@
 )]
 
 mod builds;
+mod escape;
 mod failures;
 mod keys;
 mod registry;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     sandbox::acquire_privilege().unwrap();
     let tests = [
         builds::TESTS,
+        escape::TESTS,
         failures::TESTS,
         keys::TESTS,
         sandboxed::TESTS,

@@ -39,7 +39,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("secrets_are_not_in_the_log", secrets_are_not_in_the_log),
 ];
 
-async fn world() -> World {
+pub(crate) async fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     world_in(dir, Vec::new()).await
 }
@@ -55,7 +55,7 @@ async fn world_in(dir: TempDir, places: Vec<PathBuf>) -> World {
     World::with(dir, runner, FakeRunner::default(), ("http://127.0.0.1:1", places))
 }
 
-fn quiet(world: &World) {
+pub(crate) fn quiet(world: &World) {
     assert!(world.leftovers().is_empty(), "{:?}", world.leftovers());
     let sandboxes = std::fs::read_dir(world.dir.path().join("sandboxes")).unwrap();
     let left: Vec<_> = sandboxes.map(|entry| entry.unwrap().file_name()).collect();

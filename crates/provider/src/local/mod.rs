@@ -4,7 +4,6 @@
 //! start. Variables and secrets are given to a process and to nobody else, and never written to disk.
 
 mod command;
-mod disk;
 mod environment;
 mod instances;
 mod log;

@@ -7,17 +7,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use model::InstanceId;
 use sandbox::{Found, Sandbox, Spec};
+use store::{Pace, TooMuch};
 use tokio::net::TcpStream;
 
 use super::instances::Known;
 use super::specification::{LayError, Scratch, disk_limit, sandbox_spec, scratch_root};
-use super::{LocalProvider, disk, instance_of, sandbox_name};
+use super::{LocalProvider, instance_of, sandbox_name};
 use crate::{Capabilities, InstanceSpec, LogPage, NotReady, Observed, Phase, Provider, ProviderError, Usage};
 
 /// How long a server may take to end by itself when it is removed.
 const FAREWELL_TIME: Duration = Duration::from_secs(2);
-/// How often is looked at what an instance has written.
-const DISK_TIME: Duration = Duration::from_secs(10);
 const TERMINATE: i32 = 15;
 
 impl LocalProvider {
@@ -142,7 +141,7 @@ impl LocalProvider {
         let (store, spec) = (self.inner.store.clone(), spec.clone());
         let lay = move || {
             let root = scratch_root(&store, &spec.instance);
-            if disk::exceeds(&[root.join("upper"), root.join("home")], spec.limits.disk_bytes) {
+            if store::measure(&[root.join("upper"), root.join("home")], spec.limits.disk_bytes).is_err() {
                 store.remove_scratch(spec.instance.as_str())?;
             }
             let scratch = Scratch::open(&store, &spec.instance)?;
@@ -230,30 +229,42 @@ impl LocalProvider {
         tokio::spawn(async move {
             let end = tokio::select! {
                 exit = sandbox.wait() => Known::ended(&exit),
-                () = this.until_too_much(&instance, disk_bytes) => {
+                why = this.until_too_much(&instance, &sandbox, disk_bytes) => {
                     if let Err(error) = sandbox.kill().await {
                         tracing::warn!(%instance, %error, "an instance that writes too much goes on");
                     }
-                    let summary = "wrote more than its disk limit".to_owned();
-                    Known::Ended { summary, out_of_memory: false }
+                    Known::Ended { summary: why.to_string(), out_of_memory: false }
                 }
             };
             this.inner.instances.note_end(&instance, &sandbox, end);
         });
     }
 
-    async fn until_too_much(&self, instance: &InstanceId, disk_bytes: Option<u64>) {
+    async fn until_too_much(
+        &self,
+        instance: &InstanceId,
+        sandbox: &Sandbox,
+        disk_bytes: Option<u64>,
+    ) -> TooMuch {
         let Some(limit_bytes) = disk_bytes else {
             return std::future::pending().await;
         };
         let root = scratch_root(&self.inner.store, instance);
+        let mut pace = Pace::new(&self.inner.store);
         loop {
-            tokio::time::sleep(DISK_TIME).await;
-            let directories = [root.join("upper"), root.join("home")];
-            let look = tokio::task::spawn_blocking(move || disk::exceeds(&directories, limit_bytes));
-            if look.await.unwrap_or(false) {
-                return;
+            tokio::time::sleep(pace.interval()).await;
+            if !pace.is_due() {
+                continue;
             }
+            let directories = [root.join("upper"), root.join("home")];
+            let look = tokio::task::spawn_blocking(move || store::measure(&directories, limit_bytes));
+            let unlinked_bytes = sandbox.usage().await.map_or(0, |usage| usage.unlinked_bytes);
+            match look.await {
+                Ok(Ok(bytes)) if bytes.saturating_add(unlinked_bytes) > limit_bytes => return TooMuch::Bytes,
+                Ok(Err(why)) => return why,
+                Ok(Ok(_)) | Err(_) => {}
+            }
+            pace.looked();
         }
     }
 

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use super::watch::{Watch, children_cpu_ms};
-use super::{listeners, processes};
+use super::{listeners, processes, unlinked};
 use crate::control::{Answer, REQUEST_BYTES_MAX, Request, Status, Usage};
 use crate::exit::Ended;
 use crate::state::VERSION;
@@ -166,6 +166,7 @@ fn usage(watch: &Watch) -> Usage {
             .pids
             .and_then(|pids| u32::try_from(pids).ok())
             .unwrap_or(0),
+        unlinked_bytes: unlinked::bytes(),
     };
     if reading.memory_bytes.is_none() || reading.pids.is_none() {
         let sum = processes::sum();

@@ -14,6 +14,7 @@ mod processes;
 mod root;
 mod source;
 mod tap;
+mod unlinked;
 mod watch;
 
 use std::fs::{self, File};
