@@ -43,7 +43,7 @@ fn make(tree: &Tree, name: &str, limits: &Limits, made: &mut Vec<PathBuf>) -> io
     if let Some(dir) = below(tree.cpu.as_deref(), name, made)? {
         set(&dir, "cpu.cfs_period_us", &CPU_PERIOD_US.to_string())?;
         set(&dir, "cpu.cfs_quota_us", &quota.to_string())?;
-        handles.join(&dir)?;
+        handles.cpu_v1(&dir)?;
     }
     if let Some(dir) = below(tree.cpuacct.as_deref(), name, made)? {
         handles.cpuacct_v1(&dir)?;

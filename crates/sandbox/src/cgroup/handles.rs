@@ -17,6 +17,8 @@ pub(crate) struct Handles {
     oom: Option<File>,
     cpu_ns: Option<File>,
     cpu_stat: Option<File>,
+    /// Runs the group only when nobody else wants to.
+    cpu_idle: Option<File>,
     pids: Option<File>,
     freezer: Option<Freezer>,
 }
@@ -47,6 +49,12 @@ impl Handles {
         Ok(())
     }
 
+    pub(crate) fn cpu_v1(&mut self, dir: &Path) -> io::Result<()> {
+        self.join(dir)?;
+        self.cpu_idle = read_write(&dir.join("cpu.idle")).ok();
+        Ok(())
+    }
+
     pub(crate) fn cpuacct_v1(&mut self, dir: &Path) -> io::Result<()> {
         self.join(dir)?;
         self.cpu_ns = File::open(dir.join("cpuacct.usage")).ok();
@@ -72,6 +80,10 @@ impl Handles {
         self.memory_peak = File::open(app.join("memory.peak")).ok();
         self.oom = File::open(app.join("memory.events")).ok();
         self.cpu_stat = File::open(app.join("cpu.stat")).ok();
+        // The group above both is the one that stands beside the groups of others.
+        self.cpu_idle = app
+            .parent()
+            .and_then(|group| read_write(&group.join("cpu.idle")).ok());
         self.pids = File::open(app.join("pids.current")).ok();
         let events = File::open(app.join("cgroup.events"))?;
         self.freezer = Some(Freezer::V2(read_write(&app.join("cgroup.freeze"))?, events));
@@ -104,11 +116,28 @@ impl Handles {
             memory_bytes: number(self.memory.as_ref()),
             memory_peak_bytes: number(self.memory_peak.as_ref()),
             oom_kills: keyed(self.oom.as_ref(), "oom_kill"),
-            cpu_ms: number(self.cpu_ns.as_ref())
-                .map(|ns| ns / 1_000_000)
-                .or_else(|| keyed(self.cpu_stat.as_ref(), "usage_usec").map(|us| us / 1000)),
+            cpu_ms: self.cpu_ms(),
             pids: number(self.pids.as_ref()),
         }
+    }
+
+    /// CPU time of the command so far.
+    pub(crate) fn cpu_ms(&self) -> Option<u64> {
+        number(self.cpu_ns.as_ref())
+            .map(|ns| ns / 1_000_000)
+            .or_else(|| keyed(self.cpu_stat.as_ref(), "usage_usec").map(|us| us / 1000))
+    }
+
+    pub(crate) fn can_give_way(&self) -> bool {
+        self.cpu_idle.is_some() && (self.cpu_ns.is_some() || self.cpu_stat.is_some())
+    }
+
+    /// Lets everybody else's processes run before the command's, or no longer.
+    pub(crate) fn give_way(&self, gives_way: bool) -> io::Result<()> {
+        let value: &[u8] = if gives_way { b"1" } else { b"0" };
+        self.cpu_idle
+            .as_ref()
+            .map_or(Ok(()), |file| file.write_all_at(value, 0))
     }
 
     /// Asks for all to be frozen or thawed; false when there is no freezer.

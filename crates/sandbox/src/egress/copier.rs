@@ -17,19 +17,25 @@ use tokio::time::timeout;
 use super::address::{plain, reserved};
 use super::contact::{ContactLog, Key, Meter, Refusal, Verdict};
 use super::gateway::Shared;
+use super::rate::Rate;
 use super::relay::{Count, relay};
 use super::resolver;
 
 /// Connections of all sandboxes together: the platform keeps descriptors for everything else.
-static EVERYBODYS_CONNECTIONS: Semaphore = Semaphore::const_new(4_096);
+static EVERYBODYS_CONNECTIONS: Semaphore = Semaphore::const_new(EVERYBODYS_CONNECTIONS_MAX);
+const EVERYBODYS_CONNECTIONS_MAX: usize = 4_096;
+/// So many of its own a sandbox has as long as there are any.
+const FAIR_CONNECTIONS: usize = 64;
 const ACCEPT_ERROR_PAUSE: Duration = Duration::from_millis(50);
 const DNS_PORT: u16 = 53;
 
 /// Takes connections until the task is dropped.
 pub(super) async fn serve_connections(listener: TcpListener, shared: Arc<Shared>) {
     let mut tasks = JoinSet::new();
+    let mut rate = Rate::new();
     loop {
         while tasks.try_join_next().is_some() {}
+        rate.next().await;
         match listener.accept().await {
             Ok((stream, _)) => {
                 let shared = Arc::clone(&shared);
@@ -70,6 +76,10 @@ async fn serve_target(inside: &mut TcpStream, target: SocketAddr, shared: &Share
         .connections
         .try_acquire()
         .map_err(|_| refuse(Refusal::Busy))?;
+    let own = shared.limits.connections - shared.connections.available_permits();
+    if !is_fair(own, EVERYBODYS_CONNECTIONS.available_permits()) {
+        return Err(refuse(Refusal::Busy));
+    }
     let _shared = EVERYBODYS_CONNECTIONS
         .try_acquire()
         .map_err(|_| refuse(Refusal::Busy))?;
@@ -97,6 +107,12 @@ async fn serve_target(inside: &mut TcpStream, target: SocketAddr, shared: &Share
         meter: &meter,
     };
     relay(inside, &mut outside, &count, shared.limits.idle).await
+}
+
+/// Whether a sandbox may have its `own`th connection while everybody may have `left` more: a few that take all they can
+/// must leave enough for the others.
+fn is_fair(own: usize, left: usize) -> bool {
+    own <= FAIR_CONNECTIONS || left > EVERYBODYS_CONNECTIONS_MAX / 2
 }
 
 /// Whether the policy and the address rules let the sandbox connect to `target`, which `name` led to.
@@ -144,4 +160,15 @@ pub(super) fn original_destination(stream: &TcpStream) -> io::Result<SocketAddr>
         SocketAddr::V6(_) => rustix::net::sockopt::ipv6_original_dst(stream).map(SocketAddr::V6),
     };
     Ok(original.unwrap_or(reached_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_many_leaves_half_of_all_to_the_others() {
+        assert!(is_fair(500, 4_000) && is_fair(10, 1));
+        assert!(!is_fair(65, 2_000));
+    }
 }

@@ -18,6 +18,7 @@ mod gateway;
 mod interfaces;
 mod message;
 mod policy;
+mod rate;
 mod registry;
 mod relay;
 mod resolver;

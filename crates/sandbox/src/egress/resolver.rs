@@ -19,6 +19,7 @@ use super::address::reserved;
 use super::contact::{Key, Refusal, Verdict};
 use super::gateway::Shared;
 use super::message::{self, BadQuery, KIND_AAAA, QUERY_BYTES_MAX, Query};
+use super::rate::Rate;
 use super::upstream::write_message;
 
 /// Queries of one sandbox that are under way; a datagram beyond them is dropped, and the program asks again.
@@ -33,10 +34,12 @@ pub(super) async fn serve_datagrams(socket: UdpSocket, shared: Arc<Shared>) {
     let socket = Arc::new(socket);
     let under_way = Arc::new(Semaphore::new(QUERIES_MAX));
     let mut tasks = JoinSet::new();
+    let mut rate = Rate::new();
     // One byte more than is taken: a longer datagram shows as too long, not as cut to size.
     let mut buffer = [0; QUERY_BYTES_MAX + 1];
     loop {
         while tasks.try_join_next().is_some() {}
+        rate.next().await;
         let (length, client) = match socket.recv_from(&mut buffer).await {
             Ok(received) => received,
             Err(error) => {

@@ -7,6 +7,7 @@
 mod answer;
 mod app;
 mod bounds;
+mod courtesy;
 mod etc;
 mod listeners;
 mod mounts;

@@ -2,7 +2,9 @@
 //!
 //! An approximation: memory that processes share is counted for each, and a burst between two looks is missed.
 
+use std::collections::HashMap;
 use std::fs;
+use std::time::Duration;
 
 /// Sums over all processes but this init.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +36,23 @@ pub(super) fn sum() -> Sum {
     sum
 }
 
+/// Threads that are looked at per question at the most.
+const THREADS_MAX: usize = 512;
+
+/// How long each thread has waited for a CPU in all, by its id.
+pub(super) fn waits() -> HashMap<u32, Duration> {
+    let threads = numbers("/proc").filter(|&pid| pid != 1).flat_map(|pid| {
+        let tasks = format!("/proc/{pid}/task");
+        numbers(&tasks).map(move |task| (task, format!("{tasks}/{task}/schedstat")))
+    });
+    let waits = threads.take(THREADS_MAX).filter_map(|(task, path)| {
+        let text = fs::read_to_string(path).ok()?;
+        let waited = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+        Some((task, Duration::from_nanos(waited)))
+    });
+    waits.collect()
+}
+
 /// Whether every thread of every process has stopped: a stop signal takes effect on each in its own time.
 pub(super) fn all_stopped() -> bool {
     numbers("/proc").filter(|&pid| pid != 1).all(|pid| {
@@ -52,7 +71,7 @@ fn is_still(stat: &str) -> bool {
 }
 
 /// The entries of a directory that are numbers.
-fn numbers(dir: &str) -> impl Iterator<Item = u32> {
+fn numbers(dir: &str) -> impl Iterator<Item = u32> + use<> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }

@@ -14,6 +14,7 @@ use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
 
 use super::answer::{CONNECTIONS_MAX, Connection};
 use super::app::App;
+use super::courtesy::Courtesy;
 use super::tap::{self, Tap};
 use super::{Gate, processes};
 use crate::cgroup::Handles;
@@ -58,6 +59,7 @@ pub(super) struct Watch {
     err: Option<PipeReader>,
     log: Writer,
     tap: Tap,
+    courtesy: Courtesy,
     status: Option<WaitStatus>,
     memory_bytes_max: u64,
 }
@@ -91,6 +93,7 @@ pub(super) fn watch(started: Started) {
         err: Some(app.err),
         log,
         tap: Tap::new(Instant::now()),
+        courtesy: Courtesy::new(Instant::now()),
         status: None,
         memory_bytes_max: limits.memory_bytes,
     };
@@ -128,7 +131,12 @@ impl Watch {
             let text = format!("Output is slowed down to {rate} MiB per second; print less");
             let _ = self.log.line(Level::Warn, &text);
         }
-        let until = [deadline, closed.map(|wait| Instant::now() + wait)];
+        let now = Instant::now();
+        // A frozen program uses nothing.
+        let courtesy = (!self.frozen)
+            .then(|| self.courtesy.next(&self.handles))
+            .flatten();
+        let until = [deadline, closed.map(|wait| now + wait), courtesy];
         let ready = self.wait(sources, connections, until.into_iter().flatten().min());
         if ready.out {
             self.read_output(Level::Out);
@@ -148,6 +156,7 @@ impl Watch {
         if !self.handles.counts_memory() {
             self.look_at_memory();
         }
+        self.courtesy.look(&self.handles, Instant::now());
         let mut index = 0;
         connections.retain_mut(|connection| {
             let ready = ready.connections.get(index).copied().unwrap_or(false);

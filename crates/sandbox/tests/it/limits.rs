@@ -1,9 +1,11 @@
 //! Limits hold; where the machine cannot enforce one, it says so.
 
+use std::path::Path;
+
 use sandbox::{CPU, Ended, MEMORY, Support};
 
 use crate::Test;
-use crate::stage::{on_stage, probe, shell};
+use crate::stage::{groups_with, on_stage, probe, shell, until};
 
 pub(crate) const TESTS: &[Test] = &[
     ("too_much_memory_ends_it", memory),
@@ -13,6 +15,7 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     ("processes_are_counted", processes),
     ("cpu_is_shared_out_or_said_to_be_unlimited", cpu),
+    ("who_spins_gives_way_to_who_needs_a_moment", courtesy),
     ("a_file_cannot_grow_past_its_limit", file_size),
     ("time_runs_out", time),
     ("open_files_and_core_dumps_are_limited", resources),
@@ -66,6 +69,42 @@ fn cpu() {
             assert_eq!(stage.host.capabilities().support(CPU), Support::Missing);
             assert!(!stage.host.capabilities().limits_hold());
         }
+    });
+}
+
+/// What that is worth to others is measured by `cargo xtask bench neighbours`.
+fn courtesy() {
+    on_stage(async |stage| {
+        let mut spec = probe("spinner", &["burn", "60000"]);
+        spec.limits.cpu_millis = 1000;
+        let sandbox = stage.host.spawn(spec).await.unwrap();
+        let groups = groups_with(&stage.prefix);
+        let Some(idle) = groups
+            .iter()
+            .map(|group| group.join("cpu.idle"))
+            .find(|file| file.exists())
+        else {
+            assert!(
+                stage.host.capabilities().support(CPU) != Support::Full
+                    || !Path::new("/sys/fs/cgroup/cpu/cpu.idle").exists()
+            );
+            sandbox.kill().await.unwrap();
+            stage.outcome(&sandbox).await;
+            return;
+        };
+        let reads = |wanted: &str| std::fs::read_to_string(&idle).unwrap().trim() == wanted;
+        assert!(reads("0"), "a new one is like all others");
+        until("it gives way", async || reads("1").then_some(())).await;
+        sandbox.kill().await.unwrap();
+        stage.outcome(&sandbox).await;
+        let sandbox = stage.host.spawn(probe("spinner", &["count"])).await.unwrap();
+        until("it has run for a while", async || {
+            (crate::stage::lines(&sandbox).len() > 600).then_some(())
+        })
+        .await;
+        assert!(reads("0"), "one that does little is like all others");
+        sandbox.kill().await.unwrap();
+        stage.outcome(&sandbox).await;
     });
 }
 
