@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 
 use crate::Store;
+use crate::usage::Taken;
 
 /// Directories within directories at the most; each holds a descriptor while its inside is looked at.
 const DEPTH_MAX: usize = 256;
@@ -38,11 +39,7 @@ pub enum TooMuch {
 
 /// Bytes on disk below `dirs`, at most `bytes_max`. What vanishes meanwhile does not count. Blocks.
 pub fn measure(dirs: &[PathBuf], bytes_max: u64) -> Result<u64, TooMuch> {
-    let mut sum = Sum {
-        bytes: 0,
-        entries: 0,
-        bytes_max,
-    };
+    let mut sum = Sum::within(bytes_max);
     for dir in dirs {
         if let Ok(dir) = rustix::fs::openat(CWD, dir, FLAGS, Mode::empty()) {
             sum.add(dir, 0)?;
@@ -53,16 +50,51 @@ pub fn measure(dirs: &[PathBuf], bytes_max: u64) -> Result<u64, TooMuch> {
 
 const FLAGS: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// Bytes on disk and files below `dir`, as far down as can be looked.
+pub(crate) fn taken(dir: &std::path::Path) -> Taken {
+    let mut sum = Sum {
+        entries_max: u64::MAX,
+        stops_at_depth: false,
+        ..Sum::within(u64::MAX)
+    };
+    if let Ok(dir) = rustix::fs::openat(CWD, dir, FLAGS, Mode::empty()) {
+        // Without bounds there is nothing to be exceeded.
+        let _ = sum.add(dir, 0);
+    }
+    Taken {
+        bytes: sum.bytes,
+        files: sum.files,
+    }
+}
+
 struct Sum {
     bytes: u64,
+    files: u64,
     entries: u64,
     bytes_max: u64,
+    entries_max: u64,
+    stops_at_depth: bool,
 }
 
 impl Sum {
+    fn within(bytes_max: u64) -> Sum {
+        Sum {
+            bytes: 0,
+            files: 0,
+            entries: 0,
+            bytes_max,
+            entries_max: ENTRIES_MAX,
+            stops_at_depth: true,
+        }
+    }
+
     fn add(&mut self, dir: impl std::os::fd::AsFd, depth: usize) -> Result<(), TooMuch> {
         if depth > DEPTH_MAX {
-            return Err(TooMuch::Depth);
+            return if self.stops_at_depth {
+                Err(TooMuch::Depth)
+            } else {
+                Ok(())
+            };
         }
         for inner in self.list(&dir)? {
             // Gone, or a link by now, or closed to us: nothing that can be looked into.
@@ -91,11 +123,13 @@ impl Sum {
             if self.bytes > self.bytes_max {
                 return Err(TooMuch::Bytes);
             }
-            if self.entries > ENTRIES_MAX {
+            if self.entries > self.entries_max {
                 return Err(TooMuch::Entries);
             }
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
                 inner.push(name.to_owned());
+            } else {
+                self.files += 1;
             }
         }
         Ok(inner)
@@ -115,7 +149,7 @@ impl Pace {
     /// Time is counted from now on.
     pub fn new(store: &Store) -> Pace {
         Pace {
-            free_bytes: store.free_bytes().unwrap_or(0),
+            free_bytes: free_bytes(store),
             store: store.clone(),
             looked_at: Instant::now(),
             took: Duration::ZERO,
@@ -129,7 +163,7 @@ impl Pace {
 
     /// Whether to look now; begins the time until the next look.
     pub fn is_due(&mut self) -> bool {
-        let free_bytes = self.store.free_bytes().unwrap_or(0);
+        let free_bytes = free_bytes(&self.store);
         let since = self.looked_at.elapsed();
         let due = is_due(since, self.took, self.free_bytes.saturating_sub(free_bytes));
         if due {
@@ -143,6 +177,11 @@ impl Pace {
     pub fn looked(&mut self) {
         self.took = self.looked_at.elapsed();
     }
+}
+
+/// 0 where it cannot be told: then it is looked at now and then.
+fn free_bytes(store: &Store) -> u64 {
+    store.room().map_or(0, |room| room.free_bytes)
 }
 
 fn is_due(since: Duration, took: Duration, written_bytes: u64) -> bool {

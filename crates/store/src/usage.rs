@@ -2,12 +2,10 @@
 //!
 //! Reads every directory: for occasions, not for every request. It does *not* follow what vanishes meanwhile.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 
 use crate::Store;
+use crate::measure::taken;
 
 /// Bytes on disk and the number of files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,25 +56,25 @@ impl Usage {
 
 impl Store {
     /// Bytes and files on disk.
-    pub fn usage(&self) -> io::Result<Usage> {
+    pub fn usage(&self) -> Usage {
         // Directories of trees are links to blobs, which are counted already.
-        let taken = |area| self.taken(self.area(area));
-        let (blobs, executable) = (taken("blobs")?, taken("exec")?);
-        Ok(Usage {
+        let taken = |area| taken(&self.area(area));
+        let (blobs, executable) = (taken("blobs"), taken("exec"));
+        Usage {
             blobs: Taken {
                 bytes: blobs.bytes + executable.bytes,
                 files: blobs.files + executable.files,
             },
-            manifests: taken("manifests")?,
-            layers: taken("layers")?,
-            scratch: taken("scratch")?,
-            staging: taken("staging")?,
-        })
+            manifests: taken("manifests"),
+            layers: taken("layers"),
+            scratch: taken("scratch"),
+            staging: taken("staging"),
+        }
     }
 
     /// Bytes and files of one scratch directory.
-    pub fn scratch_usage(&self, name: &str) -> io::Result<Taken> {
-        self.taken(self.area("scratch").join(name))
+    pub fn scratch_usage(&self, name: &str) -> Taken {
+        taken(&self.area("scratch").join(name))
     }
 
     /// The room on the file system that holds the store.
@@ -87,35 +85,4 @@ impl Store {
             total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
         })
     }
-
-    fn taken(&self, top: PathBuf) -> io::Result<Taken> {
-        let mut taken = Taken::default();
-        let mut waiting = vec![top];
-        while let Some(dir) = waiting.pop() {
-            let entries = match fs::read_dir(dir) {
-                Ok(entries) => entries,
-                // Builds come and go, and overlay keeps directories that nobody may look into.
-                Err(error) if is_expected(&error) => continue,
-                Err(error) => return Err(error),
-            };
-            for entry in entries {
-                let Ok(entry) = entry else { break };
-                let Ok(metadata) = entry.metadata() else { continue };
-                taken.bytes += metadata.blocks() * 512;
-                if metadata.is_dir() {
-                    waiting.push(entry.path());
-                } else {
-                    taken.files += 1;
-                }
-            }
-        }
-        Ok(taken)
-    }
-}
-
-fn is_expected(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
-    )
 }

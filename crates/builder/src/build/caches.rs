@@ -59,7 +59,7 @@ fn look_at(store: &Store, name: String) -> Option<PackageCache> {
     let used = std::fs::metadata(store.directory().join("scratch").join(&name))
         .and_then(|metadata| metadata.modified())
         .ok()?;
-    let bytes = store.scratch_usage(&name).ok()?.bytes;
+    let bytes = store.scratch_usage(&name).bytes;
     Some(PackageCache {
         name,
         project,

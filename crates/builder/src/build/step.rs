@@ -75,7 +75,7 @@ impl Watch<'_> {
         let command = spec.command.clone();
         let stop = cancel.child_token();
         let stopped = OnceLock::new();
-        let free_bytes = self.store.free_bytes().unwrap_or(0);
+        let free_bytes = self.free_bytes();
         let (sender, receiver) = mpsc::channel(LINES_WAITING);
         let ran = async {
             tokio::select! {
@@ -99,7 +99,7 @@ impl Watch<'_> {
             return Err(self.too_much_written(TooMuch::Bytes, lines).into());
         }
         // A fast disk takes a lot between two looks.
-        let written = free_bytes.saturating_sub(self.store.free_bytes().unwrap_or(0));
+        let written = free_bytes.saturating_sub(self.free_bytes());
         if written > self.disk_bytes_max / 2
             && let Err(why) = self.measure().await
         {
@@ -175,6 +175,11 @@ impl Watch<'_> {
         let _ = stopped.set(why);
         stop.cancel();
         std::future::pending().await
+    }
+
+    /// On the whole disk; 0 where it cannot be told.
+    fn free_bytes(&self) -> u64 {
+        self.store.room().map_or(0, |room| room.free_bytes)
     }
 
     async fn measure(&self) -> Result<u64, TooMuch> {

@@ -44,7 +44,7 @@ impl Control {
             self.inner.database.clone(),
         );
         let count = move || {
-            let usage = store.usage()?;
+            let usage = store.usage();
             let files = add(usage.blobs, usage.manifests);
             let parts = [
                 ("files", files),
