@@ -16,13 +16,18 @@ use crate::Digest;
 pub const ENTRIES_MAX: usize = 200_000;
 /// Bytes of one path at the most.
 pub const PATH_BYTES_MAX: usize = 1_024;
+/// What a path looks like, for schemas: names between `/`, none of them empty, `.` or `..`, no control characters.
+const PATH_PATTERN: &str = concat!(
+    r"^([^./\u0000-\u001f\u007f-\u009f]|\.[^./\u0000-\u001f\u007f-\u009f]|\.\.[^/\u0000-\u001f\u007f-\u009f])[^/\u0000-\u001f\u007f-\u009f]*",
+    r"(/([^./\u0000-\u001f\u007f-\u009f]|\.[^./\u0000-\u001f\u007f-\u009f]|\.\.[^/\u0000-\u001f\u007f-\u009f])[^/\u0000-\u001f\u007f-\u009f]*)*$",
+);
 /// Bytes of one path component at the most: what file systems take.
 pub const COMPONENT_BYTES_MAX: usize = 255;
 
 /// A relative path inside a tree: UTF-8, `/` between components, never empty, no `.`, `..` or control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(extend("minLength" = 1, "maxLength" = PATH_BYTES_MAX))]
+#[schemars(extend("maxLength" = PATH_BYTES_MAX, "pattern" = PATH_PATTERN))]
 pub struct TreePath(String);
 
 /// What stands at a path.
@@ -33,6 +38,7 @@ pub enum Node {
     /// A regular file of `size_bytes`; only the executable bit of its mode is kept.
     File {
         digest: Digest,
+        #[serde(deserialize_with = "crate::units::whole")]
         size_bytes: u64,
         executable: bool,
     },

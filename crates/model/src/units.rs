@@ -1,4 +1,9 @@
-//! Durations and byte sizes as people write them: `90s`, `15m`, `7d`; `512MB`, `1.5GiB`.
+//! Durations and byte sizes as people write them: `90s`, `15m`, `7d`; `512MB`, `1.5GiB`. Whole numbers as programs do.
+
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{self, Visitor};
 
 /// The text is not a duration or a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +62,36 @@ pub fn parse_bytes(text: &str) -> Result<u64, ParseUnitError> {
     } else {
         Err(error())
     }
+}
+
+/// A whole number, which JSON may also write as `3.0`.
+pub fn whole<'de, D: Deserializer<'de>, T: TryFrom<i128>>(deserializer: D) -> Result<T, D::Error> {
+    struct Number;
+    impl Visitor<'_> for Number {
+        type Value = i128;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number")
+        }
+
+        fn visit_i64<E>(self, number: i64) -> Result<i128, E> {
+            Ok(number.into())
+        }
+
+        fn visit_u64<E>(self, number: u64) -> Result<i128, E> {
+            Ok(number.into())
+        }
+
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<i128, E> {
+            // Beyond this, two whole numbers are one float.
+            if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0 {
+                return Ok(number as i128);
+            }
+            Err(E::invalid_value(de::Unexpected::Float(number), &self))
+        }
+    }
+    let number = deserializer.deserialize_any(Number)?;
+    T::try_from(number).map_err(|_| de::Error::custom(format!("{number} is out of range")))
 }
 
 /// Writes bytes with one decimal and a unit: `1.4 MB`.
@@ -121,6 +156,24 @@ mod tests {
         }
         for text in ["", "MB", "-1MB", "1TB", "nan", "1e99GB"] {
             assert!(parse_bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_whole_and_in_range() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Number(#[serde(deserialize_with = "whole")] u32);
+        assert_eq!(serde_json::from_str::<Number>("3.0").unwrap().0, 3);
+        for wrong in [
+            "3.5",
+            "-1",
+            "4294967296",
+            "1e300",
+            "-9223372036854775809",
+            "\"3\"",
+            "null",
+        ] {
+            assert!(serde_json::from_str::<Number>(wrong).is_err(), "{wrong}");
         }
     }
 

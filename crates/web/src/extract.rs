@@ -1,10 +1,15 @@
 //! What handlers take from a request, with words of ours when it is not there.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::problem::Problem;
 
@@ -34,7 +39,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
                     }
                 })?;
         serde_json::from_slice(&bytes)
-            .map(Self)
+            .map(|Object(body)| Self(body))
             .map_err(|error| not_json(&error))
     }
 }
@@ -46,6 +51,28 @@ fn not_json(error: &serde_json::Error) -> Problem {
     };
     Problem::invalid("invalid_body", format!("{what}: {error}"))
         .hint("Correct the place named by line and column.")
+}
+
+/// What must be written as an object: serde alone would take a list of the fields' values too.
+#[derive(Debug)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(Fields(PhantomData)).map(Self)
+    }
 }
 
 /// The parameters after `?`.
@@ -94,4 +121,27 @@ fn innermost(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_written_as_one() {
+        #[derive(Debug, Deserialize)]
+        struct Pair {
+            a: u32,
+            b: bool,
+        }
+        let read = serde_json::from_str::<Object<Pair>>;
+        let Object(pair) = read(r#"{"a": 3, "b": true}"#).unwrap();
+        assert_eq!((pair.a, pair.b), (3, true));
+        assert!(
+            read("[3, true]")
+                .unwrap_err()
+                .to_string()
+                .contains("expected an object")
+        );
+    }
 }

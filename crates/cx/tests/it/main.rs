@@ -22,6 +22,7 @@ mod examples;
 mod lifecycle;
 mod program;
 mod rootless;
+mod schemathesis;
 mod service;
 mod stopping;
 mod up;

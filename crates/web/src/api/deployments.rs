@@ -58,6 +58,10 @@ pub(super) fn operations() -> Vec<Operation> {
             .takes::<NewDeployment>(example)
             .body_up_to(JSON_BYTES_MAX)
             .answers::<view::Deployment>(StatusCode::CREATED, "The deployment, as far as it is.")
+            .leads(
+                &["getDeployment", "redeploy", "cancelDeployment", "getLog"],
+                &[("deployment", "id")],
+            )
             .problems(&[
                 "disk_full",
                 "invalid_source", "invalid_ttl", "invalid_tree", "invalid_base64", "invalid_variable", "missing_blobs", "not_found",

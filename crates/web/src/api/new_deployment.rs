@@ -8,13 +8,15 @@ use control::ops::{DeployRequest, InlineFile};
 use control::view;
 use data_encoding::BASE64;
 use model::preview::Origin;
+use model::tree::{ENTRIES_MAX, Entry, TreeError};
 use model::{EnvironmentName, NamespaceName, ProjectName, Tree};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::previews::time_to_live;
+use super::previews::{TTL_PATTERN, time_to_live};
+use crate::extract::Object;
 use crate::problem::Problem;
 use crate::service::Web;
 
@@ -30,6 +32,7 @@ pub(super) struct NewDeployment {
     environment: EnvironmentName,
     /// How long the preview lives after its newest deployment, such as `7d`, or `never`.
     #[serde(default)]
+    #[schemars(extend("pattern" = TTL_PATTERN))]
     ttl: Option<String>,
     /// For this deployment alone.
     #[serde(default)]
@@ -39,24 +42,28 @@ pub(super) struct NewDeployment {
     rebuild: bool,
     /// Where the files come from; told to people.
     #[serde(default)]
-    origin: Option<Origin>,
+    #[schemars(with = "Option<Origin>")]
+    origin: Option<Object<Origin>>,
     /// Digests of blobs that were sent before.
     #[serde(default, deserialize_with = "given")]
-    #[schemars(with = "Tree")]
-    tree: Option<Tree>,
+    #[schemars(with = "Vec<Entry>", length(max = ENTRIES_MAX))]
+    tree: Option<Vec<Entry>>,
     /// Contents, by path.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "BTreeMap<String, File>")]
     files: Option<BTreeMap<String, File>>,
     /// How long the upload took, as measured by whoever sent it.
     #[serde(default)]
-    uploaded: Option<Uploaded>,
+    #[schemars(with = "Option<Uploaded>")]
+    uploaded: Option<Object<Uploaded>>,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Uploaded {
+    #[serde(deserialize_with = "model::units::whole")]
     started_at_ms: i64,
+    #[serde(deserialize_with = "model::units::whole")]
     millis: u64,
 }
 
@@ -95,7 +102,7 @@ impl NewDeployment {
         let ttl = self.ttl.as_deref().map(time_to_live).transpose()?;
         let inline = self.files.is_some();
         let tree = match (self.tree, self.files) {
-            (Some(tree), None) => tree,
+            (Some(entries), None) => Tree::new(entries).map_err(invalid_tree)?,
             (None, Some(files)) => web.control.put_inline(&self.project, decode(files)?).await?,
             (Some(_), Some(_)) => return Err(source("both `tree` and `files` are given")),
             (None, None) => return Err(source("neither `tree` nor `files` is given")),
@@ -110,17 +117,21 @@ impl NewDeployment {
             namespace: self.namespace,
             environment: self.environment,
             tree,
-            origin: self.origin.unwrap_or(unnamed),
+            origin: self.origin.map_or(unnamed, |Object(origin)| origin),
             ttl,
             variables: self.variables,
             rebuild: self.rebuild,
-            uploaded: self.uploaded.map(|uploaded| view::Phase {
+            uploaded: self.uploaded.map(|Object(uploaded)| view::Phase {
                 name: "upload".to_owned(),
                 started_at_ms: uploaded.started_at_ms,
                 millis: Some(uploaded.millis),
             }),
         })
     }
+}
+
+fn invalid_tree(error: TreeError) -> Problem {
+    Problem::impossible("invalid_tree", error.to_string())
 }
 
 fn source(detail: &str) -> Problem {

@@ -17,6 +17,9 @@ use crate::extract::{Json, Path};
 use crate::problem::Problem;
 use crate::service::Web;
 
+/// How a time to live is written; how long one can be is another question.
+pub(super) const TTL_PATTERN: &str = "^(never|[0-9]{1,9} ?(s|m|min|h|d|w)?)$";
+
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "NewPreview")]
@@ -26,8 +29,9 @@ pub(crate) struct New {
     namespace: NamespaceName,
     #[serde(default)]
     environment: EnvironmentName,
-    /// `"7d"`, or `"never"`.
+    /// How long it lives, such as `7d`, or `never`.
     #[serde(default)]
+    #[schemars(extend("pattern" = TTL_PATTERN))]
     ttl: Option<String>,
 }
 
@@ -35,9 +39,12 @@ pub(crate) struct New {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "PreviewChange")]
 pub(crate) struct Change {
-    /// `"7d"`; `"never"` or `null`: it lives for ever.
+    /// How long it lives, such as `7d`; `never` or `null`: for ever.
     #[serde(deserialize_with = "given")]
+    #[schemars(extend("pattern" = TTL_PATTERN))]
     ttl: Option<Option<String>>,
+    /// Deployments that are kept for going back, the current one included.
+    #[serde(deserialize_with = "whole_or_null")]
     keep: Option<u32>,
 }
 
@@ -61,6 +68,15 @@ pub(super) fn operations() -> Vec<Operation> {
             )
             .takes::<New>(json!({ "project": "shop", "namespace": "preview-12", "ttl": "7d" }))
             .answers::<view::Preview>(StatusCode::CREATED, "The preview.")
+            .leads(
+                &[
+                    "getPreview", "updatePreview", "deletePreview", "listDeployments", "rollBack", "watchPreview",
+                    "unwatchPreview",
+                ],
+                &[("preview", "id")],
+            )
+            .leads(&["getNamespace", "deleteNamespace"], &[("namespace", "namespace")])
+            .leads(&["findPreview"], &[("namespace", "namespace"), ("project", "project")])
             .problems(&["invalid_ttl", "not_found"]),
         operation("GET /namespaces/{namespace}/previews/{project}", "findPreview", routing::get(find))
             .says("Shows the preview of a project in a namespace.", "")
@@ -201,4 +217,10 @@ pub(super) fn time_to_live(text: &str) -> Result<TimeToLive, Problem> {
 /// Tells `null` from absent.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::<String>::deserialize(deserializer).map(Some)
+}
+
+fn whole_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    #[derive(Deserialize)]
+    struct Number(#[serde(deserialize_with = "model::units::whole")] u32);
+    Ok(Option::<Number>::deserialize(deserializer)?.map(|Number(number)| number))
 }

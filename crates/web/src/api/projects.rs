@@ -36,7 +36,8 @@ pub(super) fn operations() -> Vec<Operation> {
         operation("POST /projects", "createProject", routing::post(create))
             .says("Makes a project.", "One of that name that is there already is as good. A deployment makes its project by itself.")
             .takes::<NewProject>(json!({ "name": "shop" }))
-            .answers::<view::Project>(StatusCode::CREATED, "The project."),
+            .answers::<view::Project>(StatusCode::CREATED, "The project.")
+            .leads(&["getProject", "deleteProject", "findMissingBlobs"], &[("project", "name")]),
         operation("GET /projects/{project}", "getProject", routing::get(get))
             .says("Shows a project.", "")
             .answers::<view::Project>(StatusCode::OK, "The project.")

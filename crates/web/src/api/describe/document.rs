@@ -9,7 +9,7 @@ use schemars::generate::{Contract, SchemaSettings};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::operation::{Answer, Body, Content, Operation};
+use super::operation::{Answer, Body, Content, Lead, Operation};
 use super::problems::{KNOWN, Known, OF_ALL, OF_GUARDED, OF_JSON, OF_PATH, OF_QUERY};
 use super::{examples, problems};
 use crate::problem::{Document as ProblemDocument, MEDIA_TYPE};
@@ -256,20 +256,21 @@ fn responses(operation: &Operation, schemas: &mut Schemas) -> Map<String, Value>
         status,
         says,
         content,
+        leads,
     } in &operation.answers
     {
         let media = match content {
             Content::Json(shape) => json!({ "schema": shape(&mut schemas.given) }),
             Content::Bytes => json!({ "schema": { "type": "string", "format": "binary" } }),
-            Content::Events(shape) => json!({
-                "schema": { "type": "string" },
-                "x-event-data": shape(&mut schemas.given),
-            }),
+            Content::Events(shape) => json!({ "schema": event(shape(&mut schemas.given).to_value()) }),
         };
         let response = responses
             .entry(status.as_str())
             .or_insert_with(|| json!({ "description": says, "headers": request_id(), "content": {} }));
         response["content"][media_type(content)] = media;
+        if !leads.is_empty() {
+            response["links"] = leads.iter().map(link).collect::<Map<_, _>>().into();
+        }
     }
     let mut by_status: BTreeMap<u16, Vec<&Known>> = BTreeMap::new();
     for code in codes(operation) {
@@ -280,6 +281,34 @@ fn responses(operation: &Operation, schemas: &mut Schemas) -> Map<String, Value>
         responses.insert(status.to_string(), refusal(status, &known));
     }
     responses
+}
+
+/// What can be asked about what was answered.
+fn link(lead: &Lead) -> (String, Value) {
+    let part = |(name, field): &(&str, &str)| ((*name).to_owned(), format!("$response.body#/{field}").into());
+    let parameters: Map<String, Value> = lead.parts.iter().map(part).collect();
+    (
+        lead.to.to_owned(),
+        json!({ "operationId": lead.to, "parameters": parameters }),
+    )
+}
+
+/// One server-sent event; before OpenAPI 3.2 a stream is described by what comes in it.
+fn event(data: Value) -> Value {
+    json!({
+        "type": "object",
+        "description": "One event of the stream.",
+        "properties": {
+            "id": { "type": "string" },
+            "event": { "enum": ["message", "end"] },
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": { "anyOf": [data, { "type": "object", "maxProperties": 0, "description": "Of `end`." }] },
+            },
+        },
+        "required": ["data"],
+    })
 }
 
 /// All codes that an operation can answer with.
@@ -363,6 +392,23 @@ mod tests {
             assert!(operation.summary.ends_with('.'), "{}", operation.id);
             assert!(!operation.answers.is_empty(), "{}", operation.id);
             assert!(ids.insert(operation.id), "{} is there twice", operation.id);
+        }
+    }
+
+    #[test]
+    fn links_give_what_the_other_operation_takes() {
+        let operations = crate::api::operations();
+        for lead in operations
+            .iter()
+            .flat_map(|operation| &operation.answers)
+            .flat_map(|answer| &answer.leads)
+        {
+            let to = operations
+                .iter()
+                .find(|operation| operation.id == lead.to)
+                .unwrap();
+            let given: Vec<&str> = lead.parts.iter().map(|(part, _)| *part).collect();
+            assert_eq!(to.parts().collect::<Vec<_>>(), given, "{}", lead.to);
         }
     }
 

@@ -42,6 +42,14 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) says: &'static str,
     pub(super) content: Content,
+    pub(super) leads: Vec<Lead>,
+}
+
+/// Another operation that takes what an answer holds.
+pub(super) struct Lead {
+    pub(super) to: &'static str,
+    /// Parts of its path, and the fields of the answer that they are.
+    pub(super) parts: &'static [(&'static str, &'static str)],
 }
 
 pub(super) enum Content {
@@ -138,6 +146,18 @@ impl Operation {
         )
     }
 
+    /// What is answered can be given to the operations `to`: `parts` names the parts of their paths and the fields.
+    pub(crate) fn leads(
+        mut self,
+        to: &[&'static str],
+        parts: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        if let Some(answer) = self.answers.last_mut() {
+            answer.leads.extend(to.iter().map(|to| Lead { to, parts }));
+        }
+        self
+    }
+
     /// Refuses with problems of these codes, besides those that every operation has.
     pub(crate) fn problems(mut self, codes: &[&'static str]) -> Self {
         self.problems.extend(codes);
@@ -149,6 +169,7 @@ impl Operation {
             status,
             says,
             content,
+            leads: Vec::new(),
         });
         self
     }
