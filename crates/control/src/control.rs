@@ -14,11 +14,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::bell::Bell;
 use crate::clock::Clock;
-use crate::db::{Db, OpenDbError};
+use crate::db::{CommitCheck, Db, OpenDbError};
 use crate::disk::Disk;
 use crate::links::{Activity, EdgeLinks, Probe};
 use crate::ops::Counted;
 use crate::passes::Schedule;
+use crate::patience::Patient;
 use crate::policy::Policy;
 use crate::rows;
 use crate::secret::{KEY_BYTES, SealError, Sealer, random};
@@ -38,6 +39,8 @@ pub struct PublicAddress {
 pub struct ControlOptions {
     /// The file of the database.
     pub database: PathBuf,
+    /// Asked before every commit, by tests of what happens when one fails; `None` in a server.
+    pub commit_check: Option<CommitCheck>,
     /// Where the logs of builds are kept, one directory per deployment.
     pub logs: PathBuf,
     /// Seals the data key that seals everything else.
@@ -128,7 +131,7 @@ impl Control {
     /// Opens the state, makes it ready for this run, and puts out the first route table. Nothing runs before
     /// [`Control::run`].
     pub async fn open(options: ControlOptions) -> Result<Self, OpenError> {
-        let db = Db::open(&options.database).await?;
+        let db = Db::open(&options.database, options.commit_check).await?;
         let sealer = open_sealer(&db, &options.master_key).await?;
         let installation = installation(&db).await?;
         let boot: [u8; 10] = random()?;
@@ -138,12 +141,15 @@ impl Control {
             installation,
             boot: data_encoding::HEXLOWER.encode(&boot),
             started_at_ms: now_ms,
-            clock: options.clock,
+            clock: options.clock.clone(),
             disk: options.disk,
             policy: options.policy,
             store: options.store,
             builder: options.builder,
-            provider: options.provider,
+            provider: Arc::new(Patient {
+                provider: options.provider,
+                clock: options.clock,
+            }),
             database: options.database,
             logs: options.logs,
             token: options.token,

@@ -5,10 +5,11 @@
 //! last writes only when the whole machine loses power, and never corrupts).
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection as _, Sqlite, SqlitePool, Transaction};
 
 /// In order; one that has shipped is never changed.
 const MIGRATIONS: &[&str] = &[
@@ -19,6 +20,9 @@ const MIGRATIONS: &[&str] = &[
 
 const READERS_MAX: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Says whether a commit may be made: `false` refuses it, as a full disk would. Called in the thread of the database.
+pub type CommitCheck = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// The database of one installation.
 #[derive(Clone)]
@@ -42,7 +46,7 @@ pub enum OpenDbError {
 
 impl Db {
     /// Opens or creates the file at `path` and brings it to the newest schema.
-    pub(crate) async fn open(path: &Path) -> Result<Self, OpenDbError> {
+    pub(crate) async fn open(path: &Path, check: Option<CommitCheck>) -> Result<Self, OpenDbError> {
         let failed = |source| OpenDbError::Open {
             path: path.display().to_string(),
             source,
@@ -56,6 +60,24 @@ impl Db {
             .busy_timeout(BUSY_TIMEOUT);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
+            .after_connect(move |connection, _| {
+                let check = check.clone();
+                Box::pin(async move {
+                    if let Some(check) = check {
+                        let mut handle = connection.lock_handle().await?;
+                        handle.set_commit_hook(move || check());
+                    }
+                    Ok(())
+                })
+            })
+            // When a commit fails (a full disk), SQLite has rolled back already and the connection believes for ever that
+            // it is in a transaction: nothing could be written through it any more. The ping lets it end what it began.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
+            })
             .connect_with(options.clone())
             .await
             .map_err(failed)?;

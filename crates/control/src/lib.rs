@@ -14,6 +14,7 @@ mod lease;
 pub mod links;
 pub mod ops;
 mod passes;
+mod patience;
 mod policy;
 mod render;
 mod rows;
@@ -23,6 +24,7 @@ pub mod view;
 
 pub use clock::Clock;
 pub use control::{Control, ControlOptions, OpenError, PublicAddress};
+pub use db::CommitCheck;
 pub use disk::Disk;
 pub use policy::Policy;
 pub use secret::KEY_BYTES;

@@ -36,7 +36,11 @@ impl Control {
             }
         }
         self.move_alias(preview, &target).await?;
-        self.publish().await.map_err(OpError::internal)?;
+        self.publish().await.map_err(|error| {
+            let message = format!("the preview follows {} now, but {error}", target.id);
+            OpError::new(Kind::Unavailable, "not_served_yet", message)
+                .hint("Look again in a moment with `cx inspect`.")
+        })?;
         self.inner.work.ring();
         self.inner.news.ring();
         self.deployment(&target.id).await

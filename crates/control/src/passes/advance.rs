@@ -3,6 +3,7 @@
 //! A step is repeatable: after a crash it is done again from its state. Whoever decides otherwise meanwhile (a newer
 //! change, a person) changes the row first; the step then finds that its state or its lease is gone, and stops.
 
+use model::DeploymentId;
 use model::deployment::{Event, State};
 use model::failure::{Blame, Code, Failure};
 use model::limits::ATTEMPTS_MAX;
@@ -71,6 +72,7 @@ impl Control {
     }
 
     async fn take_due(&self) -> Result<(), sqlx::Error> {
+        self.release_left().await?;
         let now = self.now();
         for deployment in rows::deployment::unfinished(self.db().read()).await? {
             let held_here = deployment.lease_boot.as_deref() == Some(&self.inner.boot);
@@ -99,6 +101,35 @@ impl Control {
         Ok(())
     }
 
+    /// A lease that nobody stands behind any more would keep its deployment from everybody: its holder died, or could
+    /// not write that it let go.
+    async fn release_left(&self) -> Result<(), sqlx::Error> {
+        for id in rows::deployment::leased(self.db().read()).await? {
+            if !self.is_driven(&id) {
+                self.let_go(&id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the lease back. What is finished has no phase that goes on, even where its end could not be noted.
+    async fn let_go(&self, id: &DeploymentId) -> Result<(), sqlx::Error> {
+        let mut tx = self.db().begin().await?;
+        let row = rows::deployment::by_id(&mut *tx, id).await?;
+        if row.is_some_and(|row| !row.state.is_unfinished()) {
+            rows::phase::end_running(&mut *tx, id, self.now()).await?;
+        }
+        rows::deployment::drop_lease(&mut tx, id).await?;
+        tx.commit().await?;
+        self.inner.work.ring();
+        self.inner.news.ring();
+        Ok(())
+    }
+
+    fn is_driven(&self, id: &DeploymentId) -> bool {
+        self.drives().contains_key(id)
+    }
+
     fn register(&self, deployment: &Deployment, cancel: &CancellationToken) -> bool {
         let since_ms = self.now();
         let mut drives = self.drives();
@@ -116,11 +147,15 @@ impl Control {
 
     async fn drive(&self, lease: Lease, cancel: CancellationToken) {
         let id = lease.deployment().clone();
-        if let Err(error) = self.drive_held(lease, cancel).await {
-            tracing::error!(deployment = %id, %error, "a deployment could not be moved forward; it is tried again");
-        }
+        let driven = self.drive_held(lease, cancel).await;
         self.drives().remove(&id);
-        self.inner.work.ring();
+        match driven {
+            Ok(()) => self.inner.work.ring(),
+            // Without a ring: what cannot be written now is tried by the next pass and not at once for ever.
+            Err(error) => {
+                tracing::error!(deployment = %id, %error, "a deployment could not be moved forward; it is tried again");
+            }
+        }
     }
 
     async fn drive_held(&self, lease: Lease, cancel: CancellationToken) -> Result<(), sqlx::Error> {
@@ -146,7 +181,7 @@ impl Control {
             Err(Stop::Waits { reason }) => self.wait_for_turn(&held, &reason).await?,
             Err(Stop::Failed(failure)) => self.settle_failure(&held, *failure).await?,
         }
-        rows::deployment::drop_lease(self.db().write(), &held.lease).await
+        self.let_go(&deployment.id).await
     }
 
     /// One step after the other until the deployment is finished.

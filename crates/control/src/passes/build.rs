@@ -2,6 +2,7 @@
 //! none. Waiting for a free slot happens here, so that what needs no build never waits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use builder::{BuildError, BuildRequest, Observer};
 use model::deployment::{Event, State};
@@ -15,6 +16,11 @@ use crate::rows::build::NewBuild;
 use crate::rows::deployment::Deployment;
 use crate::rows::event::NewEvent;
 use crate::rows::{self};
+
+/// What a build may take beyond its limit: fetching toolchains, storing what was built.
+const BUILD_GRACE: Duration = Duration::from_secs(5 * 60);
+/// How long a cancelled build may take to end.
+const CANCEL_GRACE: Duration = Duration::from_secs(30);
 
 /// What the step ends with.
 struct Built {
@@ -91,12 +97,7 @@ impl Control {
             }
             self.mark_building(deployment, held).await?;
         }
-        match self
-            .inner
-            .builder
-            .build(&request, &held.journal, &held.cancel)
-            .await
-        {
+        match self.build(&request, held).await {
             Ok(artifact) => Ok(Built {
                 artifact,
                 by: None,
@@ -112,6 +113,26 @@ impl Control {
                 Err(Stop::Lost)
             }
             Err(BuildError::Failed(failure)) => Err(failure.into()),
+        }
+    }
+
+    /// The builder keeps the build within its time and ends it when it is cancelled. One that does not come back even so
+    /// must not keep a slot from others: it is dropped, which ends it.
+    async fn build(&self, request: &BuildRequest, held: &Held) -> Result<Artifact, BuildError> {
+        let clock = &self.inner.clock;
+        let at_most = Duration::from_secs(u64::from(request.plan.limits.build_seconds_max)) + BUILD_GRACE;
+        let overdue = async {
+            tokio::select! {
+                () = clock.sleep(at_most) => {}
+                () = async { held.cancel.cancelled().await; clock.sleep(CANCEL_GRACE).await } => {}
+            }
+        };
+        tokio::select! {
+            built = self.inner.builder.build(request, &held.journal, &held.cancel) => built,
+            () = overdue => {
+                let message = "the build did not come to an end in time, although it was asked to";
+                Err(BuildError::Failed(Failure::new(Code::PlatformError, message)))
+            }
         }
     }
 

@@ -148,15 +148,18 @@ impl Control {
         let restarts = if ran_long { 0 } else { row.restarts };
         let delay = restart_delay_ms(restarts);
         tracing::warn!(instance = %row.id, summary, delay_ms = delay, "an instance ended by itself; it is started again");
-        rows::instance::back_off(self.db().write(), &row.id, restarts + 1, self.now() + delay).await?;
-        if let Some(deployment) = rows::deployment::by_id(self.db().read(), &row.deployment).await? {
+        // Together: an end that is dealt with and was never told would stay untold.
+        let mut tx = self.db().begin().await?;
+        rows::instance::back_off(&mut *tx, &row.id, restarts + 1, self.now() + delay).await?;
+        if let Some(deployment) = rows::deployment::by_id(&mut *tx, &row.deployment).await? {
             let event = NewEvent::about("instance.exited", &deployment).detail(vec![
                 ("service", row.service.to_string()),
                 ("summary", summary.clone()),
             ]);
-            rows::event::add(self.db().write(), self.now(), event).await?;
-            self.inner.news.ring();
+            rows::event::add(&mut *tx, self.now(), event).await?;
         }
+        tx.commit().await?;
+        self.inner.news.ring();
         Ok(())
     }
 }

@@ -25,6 +25,8 @@ use crate::secret::random;
 
 /// How often a starting server is looked at while its health is asked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// What a health check may take beyond its own time-out: one answer that is under way.
+const PROBE_GRACE: Duration = Duration::from_secs(40);
 
 impl Control {
     pub(super) async fn deploy_step(&self, deployment: &Deployment, held: &Held) -> Result<(), Stop> {
@@ -112,12 +114,24 @@ impl Control {
         };
         let instances = rows::instance::of(self.db().read(), &deployment.id).await?;
         tokio::select! {
-            answer = self.inner.probe.answer(&check) => match answer {
+            answer = self.answer(&check) => match answer {
                 Ok(()) => Ok(()),
                 Err(no_answer) => Err(self.no_answer(deployment, &instances, &no_answer).await.into()),
             },
             failure = self.wait_for_exit(deployment, &instances) => Err(failure.into()),
         }
+    }
+
+    /// The probe keeps the time of the health check itself; this is for one that does not come back.
+    async fn answer(&self, check: &Check) -> Result<(), NoAnswer> {
+        let at_most = Duration::from_secs(u64::from(check.health.timeout_seconds)) + PROBE_GRACE;
+        let answered = self.inner.clock.within(at_most, self.inner.probe.answer(check));
+        answered.await.unwrap_or_else(|| {
+            Err(NoAnswer::Edge {
+                deployment: check.deployment.clone(),
+                why: format!("it was not heard of for {} s", at_most.as_secs()),
+            })
+        })
     }
 
     async fn no_answer(

@@ -75,11 +75,7 @@ impl Control {
     pub async fn settle(&self) {
         for _ in 0..SETTLE_ROUNDS_MAX {
             let before = self.inner.work.count();
-            self.advance().await;
-            self.converge().await;
-            self.report().await;
-            self.upkeep().await;
-            self.collect().await;
+            self.pass().await;
             self.inner.tasks.close();
             self.inner.tasks.wait().await;
             self.inner.tasks.reopen();
@@ -88,6 +84,15 @@ impl Control {
             }
         }
         panic!("the passes do not come to rest");
+    }
+
+    /// Runs every pass once, and does not wait for what they begin.
+    pub async fn pass(&self) {
+        self.advance().await;
+        self.converge().await;
+        self.report().await;
+        self.upkeep().await;
+        self.collect().await;
     }
 
     async fn repeat(&self, shutdown: &CancellationToken, every: Duration, pass: impl AsyncFn(&Control)) {

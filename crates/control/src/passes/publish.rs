@@ -25,9 +25,9 @@ impl Control {
         let generation = self.put_out_table().await?;
         let mut acknowledged = self.inner.acknowledged.clone();
         let served = acknowledged.wait_for(|served| *served >= generation);
-        match tokio::time::timeout(ACKNOWLEDGE_MAX, served).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(PublishError::Unacknowledged(generation)),
+        match self.inner.clock.within(ACKNOWLEDGE_MAX, served).await {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(_)) | None => Err(PublishError::Unacknowledged(generation)),
         }
     }
 

@@ -207,12 +207,22 @@ pub(crate) async fn take_lease(db: &SqlitePool, id: &DeploymentId, boot: &str) -
         == 1)
 }
 
-pub(crate) async fn drop_lease(db: &SqlitePool, lease: &Lease) -> Result<(), sqlx::Error> {
-    let sql = "UPDATE deployments SET lease_boot = NULL WHERE id = $1 AND lease_boot = $2";
-    sqlx::query(sql)
-        .bind(lease.deployment().as_str())
-        .bind(lease.boot())
-        .execute(db)
+/// All that somebody holds, or held when they died.
+pub(crate) async fn leased(db: &SqlitePool) -> Result<Vec<DeploymentId>, sqlx::Error> {
+    let rows = sqlx::query("SELECT id FROM deployments WHERE lease_boot IS NOT NULL")
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|row| parsed(row, "id")).collect()
+}
+
+/// Nobody holds it any more.
+pub(crate) async fn drop_lease(
+    tx: &mut Transaction<'_, Sqlite>,
+    id: &DeploymentId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE deployments SET lease_boot = NULL WHERE id = $1")
+        .bind(id.as_str())
+        .execute(&mut **tx)
         .await
         .map(drop)
 }
@@ -241,6 +251,7 @@ pub(crate) async fn step(
 }
 
 /// Cancels or retires by decision of a person or of a newer change; needs no lease, only the state that it was seen in.
+/// Whoever holds it lets go when they notice.
 pub(crate) async fn overrule(
     tx: &mut Transaction<'_, Sqlite>,
     id: &DeploymentId,
@@ -251,7 +262,7 @@ pub(crate) async fn overrule(
     let Some(to) = next(from, event) else {
         return Ok(false);
     };
-    let sql = "UPDATE deployments SET state = $3, finished_at_ms = $4, lease_boot = NULL, waiting = NULL \
+    let sql = "UPDATE deployments SET state = $3, finished_at_ms = $4, waiting = NULL \
         WHERE id = $1 AND state = $2";
     let query = sqlx::query(sql)
         .bind(id.as_str())

@@ -198,6 +198,7 @@ fn control_options(
     address: SocketAddr,
 ) -> ControlOptions {
     ControlOptions {
+        commit_check: None,
         database: ground.data.join("state.db"),
         logs: ground.data.join("logs"),
         master_key: ground.data.key,

@@ -201,6 +201,7 @@ async fn control(directory: &TempDir) -> Control {
         base_id: "test".to_owned(),
     });
     let options = ControlOptions {
+        commit_check: None,
         database: directory.path().join("state.db"),
         logs: directory.path().join("logs"),
         master_key: [9; 32],
