@@ -6,6 +6,13 @@ use model::failure::Code;
 
 use crate::world::{World, page};
 
+crate::telling::stories! {
+    the_same_input_is_never_built_twice
+    a_failing_build_says_what_it_printed
+    a_newer_change_stops_the_older_build
+    a_hanging_build_is_in_nobody_elses_way
+}
+
 /// A source whose build runs `command` and is served from `dist`.
 fn built(command: &str, text: &str) -> Vec<(String, String)> {
     let file = format!("[build]\ncommand = \"{command}\"\noutput = \"dist\"\n");
@@ -22,31 +29,26 @@ fn writes(text: &str) -> Script {
     }
 }
 
-#[tokio::test]
-async fn the_same_input_is_never_built_twice() {
-    let world = World::new().await;
-    world.runner.on("make", writes("built"));
+async fn the_same_input_is_never_built_twice(world: &mut World) {
+    world.runner().on("make", writes("built"));
     let first = world.deploy("site", "one", built("make", "a")).await;
     assert_eq!(first.state, State::Ready, "{:?}", first.failure);
     assert_eq!(world.visit(&first.preview_url).await.body, "built");
-    let ran = world.runner.commands().len();
+    let ran = world.runner().commands().len();
     let second = world.deploy("site", "two", built("make", "a")).await;
     assert_eq!(
         (second.state, second.reused_build_of),
         (State::Ready, Some(first.id.clone()))
     );
-    assert_eq!(world.runner.commands().len(), ran, "nothing ran");
+    assert_eq!(world.runner().commands().len(), ran, "nothing ran");
     let third = world.deploy("site", "two", built("make", "b")).await;
     assert_eq!((third.state, third.reused_build_of), (State::Ready, None));
-    assert!(world.runner.commands().len() > ran);
-    world.assert_quiet().await;
+    assert!(world.runner().commands().len() > ran);
 }
 
-#[tokio::test]
-async fn a_failing_build_says_what_it_printed() {
-    let world = World::new().await;
+async fn a_failing_build_says_what_it_printed(world: &mut World) {
     let prints = vec!["src/app.js:3:7: error: unexpected token".to_owned()];
-    world.runner.on(
+    world.runner().on(
         "make",
         Script {
             prints,
@@ -73,13 +75,10 @@ async fn a_failing_build_says_what_it_printed() {
             .any(|line| line.contains("unexpected token"))
     );
     assert_eq!(world.visit(&good.preview_url).await.body, "good");
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn a_newer_change_stops_the_older_build() {
-    let world = World::new().await;
-    world.runner.on(
+async fn a_newer_change_stops_the_older_build(world: &mut World) {
+    world.runner().on(
         "forever",
         Script {
             end: End::Never,
@@ -87,66 +86,49 @@ async fn a_newer_change_stops_the_older_build() {
         },
     );
     let old = world.queue("site", "main", built("forever", "a")).await;
-    let control = world.control.clone();
-    let settling = tokio::spawn(async move { control.settle().await });
-    world.runner.started(1).await;
+    world.until(async |world| world.runner().steps().len() == 1).await;
     let new = world.queue("site", "main", page("new")).await;
-    settling.await.unwrap();
-    world.control.settle().await;
+    world.settle().await;
     assert_eq!(world.deployment(&old).await.state, State::Cancelled);
     assert_eq!(world.deployment(&new).await.state, State::Ready);
     assert!(
-        world
-            .log(&old)
-            .await
-            .iter()
-            .any(|line| line.contains("no longer wanted"))
+        !world.undisturbed()
+            || world
+                .log(&old)
+                .await
+                .iter()
+                .any(|line| line.contains("no longer wanted"))
     );
     assert_eq!(world.visit("http://site.localhost:7700").await.body, "new");
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn a_hanging_build_is_in_nobody_elses_way() {
-    let world = World::new().await;
-    world.runner.on(
+async fn a_hanging_build_is_in_nobody_elses_way(world: &mut World) {
+    world.runner().on(
         "forever",
         Script {
             end: End::Never,
             ..Script::default()
         },
     );
-    world.runner.on("make", writes("quick"));
+    world.runner().on("make", writes("quick"));
     let hanging = world.queue("slow", "one", built("forever", "a")).await;
-    let control = world.control.clone();
-    let settling = tokio::spawn(async move { control.settle().await });
-    world.runner.started(1).await;
+    world.until(async |world| world.runner().steps().len() == 1).await;
     let behind = world.queue("slow", "two", built("make", "a")).await;
     let other = world.queue("fast", "main", built("make", "a")).await;
     let files = world.queue("slow", "three", page("files")).await;
-    let stop = tokio_util::sync::CancellationToken::new();
-    let running = tokio::spawn({
-        let (control, stop) = (world.control.clone(), stop.clone());
-        async move { control.run(stop).await }
-    });
     for id in [&other, &files] {
-        while world.deployment(id).await.state.is_unfinished() {
-            world.control.events_changed().await;
-        }
+        world
+            .until(async |world| !world.deployment(id).await.state.is_unfinished())
+            .await;
         assert_eq!(world.deployment(id).await.state, State::Ready);
     }
-    assert_eq!(
-        world.deployment(&behind).await.state,
-        State::Queued,
+    // Whoever starts again may begin with either of the two.
+    assert!(
+        !world.undisturbed() || world.deployment(&behind).await.state == State::Queued,
         "its own project has no slot left"
     );
-    world.control.cancel(&hanging).await.unwrap();
-    while world.deployment(&behind).await.state.is_unfinished() {
-        world.control.events_changed().await;
-    }
-    stop.cancel();
-    running.await.unwrap();
-    settling.await.unwrap();
+    world.cancel(&hanging).await;
+    world.settle().await;
     assert_eq!(world.deployment(&hanging).await.state, State::Cancelled);
     assert_eq!(world.deployment(&behind).await.state, State::Ready);
 }

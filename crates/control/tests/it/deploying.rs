@@ -6,11 +6,20 @@ use model::preview::Status;
 use model::tree::{Entry, Node, TreePath};
 use model::{Digest, Tree};
 
-use crate::world::{World, namespace, page, project, server};
+use crate::world::{World, ask, namespace, page, project, server};
 
-#[tokio::test]
-async fn files_become_a_live_preview() {
-    let world = World::new().await;
+crate::telling::stories! {
+    files_become_a_live_preview
+    a_server_runs_and_goes_with_its_preview
+    the_same_build_serves_another_namespace
+    the_newest_change_wins
+    rollback_moves_the_alias_and_nothing_else
+    redeploying_makes_a_new_instance_of_the_same_artifact
+    equal_labels_are_told_apart
+    a_digest_is_no_key_to_another_projects_files
+}
+
+async fn files_become_a_live_preview(world: &mut World) {
     let deployment = world.deploy("shop", "main", page("hello")).await;
     assert_eq!(deployment.state, State::Ready);
     assert!(deployment.current);
@@ -33,15 +42,12 @@ async fn files_become_a_live_preview() {
     };
     assert!(at("deployment.queued") < at("deployment.deploying"));
     assert!(at("preview.switched") < at("deployment.ready"));
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn a_server_runs_and_goes_with_its_preview() {
-    let world = World::new().await;
+async fn a_server_runs_and_goes_with_its_preview(world: &mut World) {
     let deployment = world.deploy("api", "demo", server("serve")).await;
     assert_eq!(deployment.state, State::Ready, "{:?}", deployment.failure);
-    let instance = world.provider.instances().pop().unwrap();
+    let instance = world.provider().instances().pop().unwrap();
     let variable = |name: &str| instance.variables.get(name).cloned();
     assert_eq!(variable("CYGNI_NAMESPACE").as_deref(), Some("demo"));
     assert_eq!(
@@ -50,13 +56,9 @@ async fn a_server_runs_and_goes_with_its_preview() {
     );
     assert_eq!(world.visit("http://demo-api.localhost:7700").await.status, 200);
 
-    world
-        .control
-        .delete_namespace(&namespace("demo"), None)
-        .await
-        .unwrap();
-    world.control.settle().await;
-    assert!(world.provider.instances().is_empty());
+    world.delete_namespace("demo").await;
+    world.settle().await;
+    assert!(world.provider().instances().is_empty());
     assert!(
         world
             .visit("http://demo-api.localhost:7700")
@@ -64,13 +66,10 @@ async fn a_server_runs_and_goes_with_its_preview() {
             .body
             .contains("Gone")
     );
-    assert!(world.control.previews().await.unwrap().is_empty());
-    world.assert_quiet().await;
+    assert!(world.previews().await.is_empty());
 }
 
-#[tokio::test]
-async fn the_same_build_serves_another_namespace() {
-    let world = World::new().await;
+async fn the_same_build_serves_another_namespace(world: &mut World) {
     let first = world.deploy("api", "one", server("serve")).await;
     let second = world.deploy("api", "two", server("serve")).await;
     assert_eq!(second.reused_build_of, Some(first.id.clone()));
@@ -86,28 +85,22 @@ async fn the_same_build_serves_another_namespace() {
         .map(|d| d.instances[0].id.clone())
         .collect();
     assert_ne!(ids[0], ids[1], "two previews never share an instance");
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn the_newest_change_wins() {
-    let world = World::new().await;
+async fn the_newest_change_wins(world: &mut World) {
     let first = world.queue("shop", "main", page("one")).await;
     let second = world.queue("shop", "main", page("two")).await;
-    world.control.settle().await;
+    world.settle().await;
     assert_eq!(world.deployment(&first).await.state, State::Cancelled);
     assert_eq!(world.deployment(&second).await.state, State::Ready);
     assert_eq!(world.visit("http://shop.localhost:7700").await.body, "two");
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn rollback_moves_the_alias_and_nothing_else() {
-    let world = World::new().await;
+async fn rollback_moves_the_alias_and_nothing_else(world: &mut World) {
     let first = world.deploy("shop", "main", page("one")).await;
     let second = world.deploy("shop", "main", page("two")).await;
     let preview = world.preview("shop", "main").await;
-    let back = world.control.rollback(&preview.id, None).await.unwrap();
+    let back = world.rollback(&preview.id, None).await.unwrap();
     assert_eq!(back.id, first.id);
     assert_eq!(world.visit(&preview.url).await.body, "one");
     assert_eq!(
@@ -115,36 +108,23 @@ async fn rollback_moves_the_alias_and_nothing_else() {
         "two",
         "a pinned address never changes"
     );
-    world
-        .control
-        .rollback(&preview.id, Some(&second.id))
-        .await
-        .unwrap();
+    world.rollback(&preview.id, Some(&second.id)).await.unwrap();
     assert_eq!(world.visit(&preview.url).await.body, "two");
     let error = world
-        .control
         .rollback(&preview.id, Some(&model::DeploymentId::from_random([1; 10])))
         .await
         .unwrap_err();
     assert_eq!(error.kind, Kind::NotFound);
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn redeploying_makes_a_new_instance_of_the_same_artifact() {
-    let world = World::new().await;
+async fn redeploying_makes_a_new_instance_of_the_same_artifact(world: &mut World) {
     let first = world.deploy("api", "main", server("serve")).await;
-    let second = world.control.redeploy(&first.id, false).await.unwrap();
-    world.control.settle().await;
-    let second = world.deployment(&second.id).await;
+    let second = world.redeploy(&first.id).await;
     assert_eq!((second.state, second.artifact), (State::Ready, first.artifact));
     assert_ne!(first.instances[0].id, second.instances[0].id);
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn equal_labels_are_told_apart() {
-    let world = World::new().await;
+async fn equal_labels_are_told_apart(world: &mut World) {
     let one = world.deploy("c", "a-b", page("one")).await;
     let two = world.deploy("b-c", "a", page("two")).await;
     assert_eq!(one.preview_url, "http://a-b-c.localhost:7700");
@@ -153,19 +133,13 @@ async fn equal_labels_are_told_apart() {
     assert_eq!(world.visit(&two.preview_url).await.body, "two");
     let reserved = world.deploy("api", "main", page("three")).await;
     assert_ne!(reserved.preview_url, "http://api.localhost:7700");
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn a_digest_is_no_key_to_another_projects_files() {
-    let world = World::new().await;
+async fn a_digest_is_no_key_to_another_projects_files(world: &mut World) {
     world.deploy("rich", "main", page("treasure")).await;
     let digest = Digest::of(b"treasure");
-    let missing = world
-        .control
-        .missing_blobs(&project("thief"), &[digest])
-        .await
-        .unwrap();
+    let thief = project("thief");
+    let missing = ask!(world, [thief], |control| control.missing_blobs(&thief, &[digest])).unwrap();
     assert_eq!(missing, [digest], "what another project has sent is not told");
     let node = Node::File {
         digest,
@@ -188,14 +162,7 @@ async fn a_digest_is_no_key_to_another_projects_files() {
         rebuild: false,
         uploaded: None,
     };
-    let error = world.control.deploy(request).await.unwrap_err();
+    let error = ask!(world, [request], |control| control.deploy(request)).unwrap_err();
     assert_eq!(error.code, "missing_blobs");
-    assert!(
-        world
-            .control
-            .find_preview(&project("thief"), &namespace("main"))
-            .await
-            .is_err()
-    );
-    world.assert_quiet().await;
+    assert_eq!(world.previews().await.len(), 1, "only the one of `rich`");
 }

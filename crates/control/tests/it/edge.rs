@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use control::Clock;
 use control::links::{Activity, Busy, Check, EdgeLinks, NoAnswer, Probe};
-use model::route::{Route, RouteTable, Target};
+use model::route::{Kind, Route, RouteTable, Target};
 use model::tree::Node;
 use model::{DeploymentId, InstanceId};
 use provider::Provider;
@@ -15,6 +17,11 @@ use provider::fake::FakeProvider;
 use store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
+
+use crate::faults::{How, Lifeline, Seam};
+
+/// How late a table or its acknowledgement is when it is late: longer than control waits.
+const LATE: Duration = Duration::from_secs(7);
 
 /// What a visitor got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,33 +33,43 @@ pub(crate) struct Answer {
 
 #[derive(Clone)]
 pub(crate) struct FakeEdge {
-    tables: watch::Receiver<Arc<RouteTable>>,
+    /// What it serves from.
+    serving: Arc<watch::Sender<Arc<RouteTable>>>,
+    /// What control has put out.
+    newest: watch::Receiver<Arc<RouteTable>>,
     store: Store,
     provider: FakeProvider,
+    line: Lifeline,
     /// Held so that control sees the channel open.
     _wakes: mpsc::Sender<InstanceId>,
+    busy: Arc<Mutex<HashMap<InstanceId, Busy>>>,
+}
+
+/// What the edge of one life is made of.
+pub(crate) struct EdgeParts {
+    pub(crate) store: Store,
+    pub(crate) provider: FakeProvider,
+    pub(crate) clock: Clock,
+    pub(crate) line: Lifeline,
+    /// How busy instances are said to be.
     pub(crate) busy: Arc<Mutex<HashMap<InstanceId, Busy>>>,
 }
 
 impl FakeEdge {
-    pub(crate) fn new(store: &Store, provider: &FakeProvider) -> (Self, EdgeLinks) {
+    pub(crate) fn new(parts: EdgeParts) -> (Self, EdgeLinks) {
         let (tables, seen) = watch::channel(Arc::new(RouteTable::default()));
         let (acknowledge, acknowledged) = watch::channel(0);
         let (wakes, wanted) = mpsc::channel(16);
-        let busy = Arc::default();
         let edge = Self {
-            tables: seen.clone(),
-            store: store.clone(),
-            provider: provider.clone(),
+            serving: Arc::new(watch::Sender::new(Arc::default())),
+            newest: seen.clone(),
+            store: parts.store,
+            provider: parts.provider,
+            line: parts.line,
             _wakes: wakes,
-            busy,
+            busy: parts.busy,
         };
-        tokio::spawn(async move {
-            let mut seen = seen;
-            while seen.changed().await.is_ok() {
-                acknowledge.send_replace(seen.borrow_and_update().generation);
-            }
-        });
+        tokio::spawn(edge.clone().take_tables(seen, acknowledge, parts.clock));
         let links = EdgeLinks {
             tables,
             acknowledged,
@@ -63,8 +80,47 @@ impl FakeEdge {
         (edge, links)
     }
 
+    async fn take_tables(
+        self,
+        mut tables: watch::Receiver<Arc<RouteTable>>,
+        acknowledge: watch::Sender<u64>,
+        clock: Clock,
+    ) {
+        while tables.changed().await.is_ok() {
+            let how = self.line.strike(Seam::Table).await;
+            match how {
+                Some(How::Death | How::DeathAfter) => return self.line.die().await,
+                // It takes the newest one when it is back.
+                Some(How::Hung) => {
+                    let _hanging = self.line.hang();
+                    clock.sleep(LATE).await;
+                }
+                _ => {}
+            }
+            let table = tables.borrow_and_update().clone();
+            self.demand_whole(&table);
+            self.serving.send_replace(table.clone());
+            if how == Some(How::AnswerLost) {
+                let _hanging = self.line.hang();
+                clock.sleep(LATE).await;
+            }
+            acknowledge.send_replace(table.generation);
+        }
+    }
+
     pub(crate) fn route(&self, host: &str) -> Option<Route> {
-        self.tables.borrow().routes.get(host).cloned()
+        self.serving.borrow().routes.get(host).cloned()
+    }
+
+    /// Returns when it serves from the newest table, after the first is there.
+    pub(crate) async fn serves(&self) {
+        let newest = self.newest.borrow().generation.max(1);
+        // An error is only possible when the sender is gone, and we hold it.
+        let _ = self
+            .serving
+            .subscribe()
+            .wait_for(|table| table.generation >= newest)
+            .await;
     }
 
     /// Fetches `/` of `host`.
@@ -132,6 +188,36 @@ impl FakeEdge {
 #[async_trait]
 impl Probe for FakeEdge {
     async fn answer(&self, check: &Check) -> Result<(), NoAnswer> {
+        let refused = || {
+            Err(NoAnswer::Edge {
+                deployment: check.deployment.clone(),
+                why: "the story wants it".to_owned(),
+            })
+        };
+        self.line.call(Seam::Probe, self.ask_for(check), refused).await
+    }
+}
+
+impl FakeEdge {
+    /// An alias leads where the pinned address of its deployment leads, or to a notice.
+    fn demand_whole(&self, table: &RouteTable) {
+        let pinned: HashMap<&DeploymentId, &Target> = table
+            .routes
+            .values()
+            .filter(|route| route.kind == Kind::Pinned)
+            .filter_map(|route| Some((route.deployment.as_ref()?, &route.target)))
+            .collect();
+        for (host, route) in table.routes.iter().filter(|(_, route)| route.kind == Kind::Alias) {
+            let whole = match &route.deployment {
+                Some(deployment) => pinned.get(deployment) == Some(&&route.target),
+                None => matches!(route.target, Target::Notice(_)),
+            };
+            self.line
+                .demand(whole, || format!("{host} is half-switched: {route:?}"));
+        }
+    }
+
+    async fn ask_for(&self, check: &Check) -> Result<(), NoAnswer> {
         let path = check.health.path.clone().unwrap_or_else(|| "/".to_owned());
         let answer = self.get(&check.host).await;
         if answer.deployment.as_ref() != Some(&check.deployment) {

@@ -7,12 +7,20 @@ use provider::fake::{Behaviour, Call, How};
 
 use crate::world::{World, page, server};
 
-#[tokio::test]
-async fn a_server_that_exits_changes_nothing() {
-    let world = World::new().await;
+crate::telling::stories! {
+    a_server_that_exits_changes_nothing
+    an_unhealthy_server_never_becomes_ready
+    a_source_without_a_plan_fails_with_what_to_do
+    a_failure_of_the_platform_is_tried_again_later
+    a_platform_that_keeps_failing_gives_up_in_the_end
+    a_start_whose_answer_was_lost_makes_no_second_instance
+    nothing_is_removed_because_an_answer_was_missing
+}
+
+async fn a_server_that_exits_changes_nothing(world: &mut World) {
     let good = world.deploy("api", "main", server("serve")).await;
     let line = "Error: no such table".to_owned();
-    world.provider.behave(
+    world.provider().behave(
         "broken",
         Behaviour::Exit {
             line,
@@ -27,11 +35,13 @@ async fn a_server_that_exits_changes_nothing() {
         (failure.code, failure.blame),
         (Code::ServerExited, Blame::Project)
     );
+    // Without its log a failure has no excerpt.
     assert!(
-        failure
-            .log_excerpt
-            .iter()
-            .any(|line| line.contains("no such table")),
+        !world.undisturbed()
+            || failure
+                .log_excerpt
+                .iter()
+                .any(|line| line.contains("no such table")),
         "{failure:?}"
     );
     let preview = world.preview("api", "main").await;
@@ -40,28 +50,22 @@ async fn a_server_that_exits_changes_nothing() {
         (Status::Error, Some(good.id.clone()))
     );
     assert_eq!(world.visit(&preview.url).await.deployment, Some(good.id));
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn an_unhealthy_server_never_becomes_ready() {
-    let world = World::new().await;
-    world.provider.behave("sick", Behaviour::Serve { status: 503 });
+async fn an_unhealthy_server_never_becomes_ready(world: &mut World) {
+    world.provider().behave("sick", Behaviour::Serve { status: 503 });
     let bad = world.deploy("api", "main", server("sick")).await;
     let failure = bad.failure.unwrap();
     assert_eq!(failure.code, Code::HealthCheckFailed);
     assert!(failure.message.contains("503"), "{}", failure.message);
     assert_eq!(world.preview("api", "main").await.status, Status::Failed);
     assert!(
-        world.provider.instances().is_empty(),
+        world.provider().instances().is_empty(),
         "what failed does not go on running"
     );
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn a_source_without_a_plan_fails_with_what_to_do() {
-    let world = World::new().await;
+async fn a_source_without_a_plan_fails_with_what_to_do(world: &mut World) {
     let bad = world
         .deploy("shop", "main", vec![("notes.txt".to_owned(), "hi".to_owned())])
         .await;
@@ -78,63 +82,51 @@ async fn a_source_without_a_plan_fails_with_what_to_do() {
     let failure = bad.failure.unwrap();
     assert_eq!(failure.code, Code::InvalidProjectFile);
     assert_eq!(failure.locations[0].line, Some(1));
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn a_failure_of_the_platform_is_tried_again_later() {
-    let world = World::new().await;
-    world.provider.fail_next(Call::Ensure, How::Error);
+async fn a_failure_of_the_platform_is_tried_again_later(world: &mut World) {
+    world.provider().fail_next(Call::Ensure, How::Error);
     let deployment = world.deploy("api", "main", server("serve")).await;
-    assert_eq!(
-        deployment.state,
-        State::Deploying,
+    assert!(
+        !world.undisturbed() || deployment.state == State::Deploying,
         "not given up, and not tried again at once"
     );
-    world.clock.advance(60_000);
-    world.control.settle().await;
+    world.clock().advance(60_000);
+    world.settle().await;
     assert_eq!(world.deployment(&deployment.id).await.state, State::Ready);
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn a_platform_that_keeps_failing_gives_up_in_the_end() {
-    let world = World::new().await;
-    for _ in 0..model::limits::ATTEMPTS_MAX {
-        world.provider.fail_next(Call::Ensure, How::Error);
+async fn a_platform_that_keeps_failing_gives_up_in_the_end(world: &mut World) {
+    // A death in between takes an attempt that is not counted.
+    for _ in 0..=model::limits::ATTEMPTS_MAX {
+        world.provider().fail_next(Call::Ensure, How::Error);
     }
     let deployment = world.deploy("api", "main", server("serve")).await;
     for _ in 0..model::limits::ATTEMPTS_MAX {
-        world.clock.advance(600_000);
-        world.control.settle().await;
+        world.clock().advance(600_000);
+        world.settle().await;
     }
     let deployment = world.deployment(&deployment.id).await;
     assert_eq!(deployment.state, State::Failed);
     assert_eq!(deployment.failure.unwrap().blame, Blame::Platform);
-    world.assert_quiet().await;
+    world.provider().stop_failing();
 }
 
-#[tokio::test]
-async fn a_start_whose_answer_was_lost_makes_no_second_instance() {
-    let world = World::new().await;
-    world.provider.fail_next(Call::Ensure, How::DoneButFailed);
+async fn a_start_whose_answer_was_lost_makes_no_second_instance(world: &mut World) {
+    world.provider().fail_next(Call::Ensure, How::DoneButFailed);
     let deployment = world.deploy("api", "main", server("serve")).await;
-    world.clock.advance(60_000);
-    world.control.settle().await;
+    world.clock().advance(60_000);
+    world.settle().await;
     assert_eq!(world.deployment(&deployment.id).await.state, State::Ready);
-    assert_eq!(world.provider.instances().len(), 1);
-    world.assert_quiet().await;
+    assert_eq!(world.provider().instances().len(), 1);
 }
 
-#[tokio::test]
-async fn nothing_is_removed_because_an_answer_was_missing() {
-    let world = World::new().await;
+async fn nothing_is_removed_because_an_answer_was_missing(world: &mut World) {
     let deployment = world.deploy("api", "main", server("serve")).await;
-    world.provider.fail_next(Call::List, How::Error);
-    world.control.settle().await;
-    assert_eq!(world.provider.instances().len(), 1);
+    world.provider().fail_next(Call::List, How::Error);
+    world.settle().await;
+    assert_eq!(world.provider().instances().len(), 1);
     assert_eq!(world.visit(&deployment.preview_url).await.status, 200);
     let page = world.deploy("shop", "main", page("hello")).await;
     assert_eq!(page.state, State::Ready);
-    world.assert_quiet().await;
 }

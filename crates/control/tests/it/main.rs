@@ -1,9 +1,14 @@
 //! Stories over control: a temporary database and store, a provider in memory with real sockets, a clock that is moved by
-//! hand. Every story ends with nothing half-way and nothing left behind.
+//! hand. Every story ends with nothing half-way and nothing left behind, and does so with every single fault on its way.
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
 mod edge;
+mod faults;
+mod life;
+mod quiet;
+mod seams;
+mod telling;
 mod world;
 
 mod building;

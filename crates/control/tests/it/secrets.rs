@@ -2,13 +2,18 @@
 
 use control::ops::{NewVariable, Scope};
 
-use crate::world::{World, project, server};
+use crate::world::{World, ask, project, server};
+
+crate::telling::stories! {
+    a_secret_is_given_to_the_server_and_nowhere_readable
+    names_that_are_the_platforms_own_are_refused
+}
 
 fn files(world: &World) -> Vec<u8> {
     let names = ["state.db", "state.db-wal"];
     names
         .iter()
-        .flat_map(|name| std::fs::read(world.directory.path().join(name)).unwrap_or_default())
+        .flat_map(|name| std::fs::read(world.path(name)).unwrap_or_default())
         .collect()
 }
 
@@ -18,9 +23,7 @@ fn holds(haystack: &[u8], needle: &str) -> bool {
         .any(|window| window == needle.as_bytes())
 }
 
-#[tokio::test]
-async fn a_secret_is_given_to_the_server_and_nowhere_readable() {
-    let world = World::new().await;
+async fn a_secret_is_given_to_the_server_and_nowhere_readable(world: &mut World) {
     let scope = Scope {
         project: Some(project("api")),
         ..Scope::default()
@@ -30,26 +33,30 @@ async fn a_secret_is_given_to_the_server_and_nowhere_readable() {
         value: "hunter2-hunter2".to_owned(),
         secret: true,
     };
-    world.control.set_variable(&scope, secret).await.unwrap();
+    ask!(world, [scope, secret], |control| control
+        .set_variable(&scope, secret))
+    .unwrap();
     let plain = NewVariable {
         name: "COLOR".to_owned(),
         value: "blue".to_owned(),
         secret: false,
     };
-    world.control.set_variable(&scope, plain).await.unwrap();
+    ask!(world, [scope, plain], |control| control
+        .set_variable(&scope, plain))
+    .unwrap();
 
     let deployment = world
         .try_deploy("api", "main", server("serve"), &[("ONCE", "only-this-time")])
         .await
         .unwrap();
-    world.control.settle().await;
-    let instance = world.provider.instances().pop().unwrap();
+    world.settle().await;
+    let instance = world.provider().instances().pop().unwrap();
     let given = |name: &str| instance.variables.get(name).map(String::as_str);
     assert_eq!(given("TOKEN"), Some("hunter2-hunter2"));
     assert_eq!(given("COLOR"), Some("blue"));
     assert_eq!(given("ONCE"), Some("only-this-time"));
 
-    let listed = world.control.variables(&scope).await.unwrap();
+    let listed = ask!(world, [scope], |control| control.variables(&scope)).unwrap();
     let value = |name: &str| {
         listed
             .iter()
@@ -67,27 +74,21 @@ async fn a_secret_is_given_to_the_server_and_nowhere_readable() {
     assert!(!holds(&bytes, "hunter2") && !holds(&bytes, "only-this-time"));
 
     // A redeploy is given the same again.
-    let again = world.control.redeploy(&deployment.id, false).await.unwrap();
-    world.control.settle().await;
-    let again = world.deployment(&again.id).await.instances[0].id.clone();
+    let again = world.redeploy(&deployment.id).await.instances[0].id.clone();
     let instance = world
-        .provider
+        .provider()
         .instances()
         .into_iter()
         .find(|instance| instance.instance == again)
         .unwrap();
     assert!(instance.variables["ONCE"] == "only-this-time");
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn names_that_are_the_platforms_own_are_refused() {
-    let world = World::new().await;
+async fn names_that_are_the_platforms_own_are_refused(world: &mut World) {
     let error = world
         .try_deploy("api", "main", server("serve"), &[("CYGNI_URL", "x")])
         .await
         .unwrap_err();
     assert_eq!(error.code, "invalid_variable");
-    assert!(world.control.previews().await.unwrap().is_empty());
-    world.assert_quiet().await;
+    assert!(world.previews().await.is_empty());
 }

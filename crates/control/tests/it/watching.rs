@@ -2,46 +2,55 @@
 
 use control::ops::WATCH_SECONDS;
 
-use crate::world::{World, page};
+use crate::world::{World, ask, page};
 
-#[tokio::test]
-async fn watching_ends_when_nobody_says_it_again() {
-    let world = World::new().await;
+crate::telling::stories! {
+    watching_ends_when_nobody_says_it_again
+    watching_survives_a_restart_and_ends_when_it_is_said
+}
+
+async fn watching_ends_when_nobody_says_it_again(world: &mut World) {
     world.deploy("shop", "main", page("one")).await;
     world.deploy("shop", "other", page("one")).await;
     let preview = world.preview("shop", "main").await;
-    assert!(!world.is_watched(&preview.url));
-    assert!(world.control.watch_preview(&preview.id).await.unwrap().watched);
-    assert!(world.is_watched(&preview.url));
-    assert!(!world.is_watched(&world.preview("shop", "other").await.url));
+    let id = preview.id.clone();
+    assert!(!world.is_watched(&preview.url).await);
     assert!(
-        !world.is_watched(&preview.newest.unwrap().url),
+        ask!(world, [id], |control| control.watch_preview(&id))
+            .unwrap()
+            .watched
+    );
+    assert!(world.is_watched(&preview.url).await);
+    let other = world.preview("shop", "other").await;
+    assert!(!world.is_watched(&other.url).await);
+    assert!(
+        !world.is_watched(&preview.newest.unwrap().url).await,
         "what never changes is never reloaded"
     );
 
     let nearly = i64::try_from(WATCH_SECONDS).unwrap() * 1_000 - 1;
-    world.clock.advance(nearly);
-    world.control.settle().await;
-    world.control.watch_preview(&preview.id).await.unwrap();
-    world.clock.advance(nearly);
-    world.control.settle().await;
-    assert!(world.is_watched(&preview.url), "it was said again");
-    world.clock.advance(1);
-    world.control.settle().await;
-    assert!(!world.is_watched(&preview.url));
+    world.clock().advance(nearly);
+    world.settle().await;
+    ask!(world, [id], |control| control.watch_preview(&id)).unwrap();
+    world.clock().advance(nearly);
+    world.settle().await;
+    assert!(
+        !world.undisturbed() || world.is_watched(&preview.url).await,
+        "it was said again"
+    );
+    world.clock().advance(1);
+    world.settle().await;
+    assert!(!world.is_watched(&preview.url).await);
     assert!(!world.preview("shop", "main").await.watched);
-    world.assert_quiet().await;
 }
 
-#[tokio::test]
-async fn watching_survives_a_restart_and_ends_when_it_is_said() {
-    let mut world = World::new().await;
+async fn watching_survives_a_restart_and_ends_when_it_is_said(world: &mut World) {
     world.deploy("shop", "main", page("one")).await;
     let preview = world.preview("shop", "main").await;
-    world.control.watch_preview(&preview.id).await.unwrap();
+    let id = preview.id.clone();
+    ask!(world, [id], |control| control.watch_preview(&id)).unwrap();
     world.restart().await;
-    assert!(world.is_watched(&preview.url));
-    world.control.unwatch_preview(&preview.id).await.unwrap();
-    assert!(!world.is_watched(&preview.url));
-    world.assert_quiet().await;
+    assert!(world.is_watched(&preview.url).await);
+    ask!(world, [id], |control| control.unwatch_preview(&id)).unwrap();
+    assert!(!world.is_watched(&preview.url).await);
 }

@@ -1,32 +1,46 @@
 //! One installation in a temporary directory, and the words that the stories are told with.
+//!
+//! The words are those of a patient user. Where a fault lets one fail, or the platform dies, it is said again: a story must
+//! end as it does without the fault. Only what it says about *when* something happens is not owed any more then; a story
+//! asks with [`World::undisturbed`].
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use builder::fake::FakeRunner;
-use builder::{Builder, BuilderOptions};
-use control::ops::{DeployRequest, InlineFile, OpError};
+use control::ops::{DeployRequest, InlineFile, Kind, OpError};
 use control::view::{Deployment, LogKind, Preview};
-use control::{Clock, Control, ControlOptions, Disk, Policy, PublicAddress};
+use control::{Clock, Control, Disk, Policy};
 use model::deployment::State;
 use model::preview::Origin;
-use model::{DeploymentId, EnvironmentName, NamespaceName, ProjectName};
+use model::{DeploymentId, EnvironmentName, NamespaceName, PreviewId, ProjectName};
 use provider::fake::FakeProvider;
-use store::{Room, Store};
+use store::Room;
 use tempfile::TempDir;
 
-use crate::edge::{Answer, FakeEdge};
+use crate::edge::Answer;
+use crate::faults::Faults;
+use crate::life::{Life, Outside, died};
+
+/// How often a word is said again.
+const TRIES_MAX: usize = 4;
+/// What is waited for after a failure of the platform, and how often, until everything is done that was postponed.
+const BACK_OFF_MS: i64 = 2_500;
+const BACK_OFFS_MAX: usize = 20;
+const BACK_OFFS_MIN: usize = 2;
+/// Nothing is waited for as long as this.
+const FOR_EVER_MS: i64 = 2 * 3_600_000;
+/// How long whoever waits on the held clock may take to see that it has moved.
+const NOTICE: Duration = Duration::from_millis(20);
+/// Looks at what is waited for, before it never comes.
+const LOOKS_MAX: usize = 2_000;
 
 pub(crate) struct World {
-    pub(crate) directory: TempDir,
-    pub(crate) store: Store,
-    pub(crate) provider: FakeProvider,
-    pub(crate) runner: FakeRunner,
-    pub(crate) clock: Clock,
-    pub(crate) disk: Disk,
-    pub(crate) policy: Policy,
-    pub(crate) edge: FakeEdge,
-    pub(crate) control: Control,
+    outside: Outside,
+    life: Option<Life>,
+    /// Whether everything has been caught up since the fault.
+    recovered: bool,
 }
 
 pub(crate) fn project(name: &str) -> ProjectName {
@@ -47,67 +61,208 @@ pub(crate) fn server(command: &str) -> Vec<(String, String)> {
     vec![("cx.toml".to_owned(), format!("[run]\ncommand = \"{command}\"\n"))]
 }
 
+/// Asks control as [`World::ask`] does; the named values are cloned for every try.
+macro_rules! ask {
+    ($world:expr, [$($value:ident),*], |$control:ident| $op:expr) => {{
+        $(let $value = $value.clone();)*
+        $world
+            .ask(move |$control| {
+                $(let $value = $value.clone();)*
+                async move { $op.await }
+            })
+            .await
+    }};
+}
+pub(crate) use ask;
+
 impl World {
-    pub(crate) async fn new() -> Self {
-        Self::at(1_700_000_000_000).await
-    }
-
-    /// One whose clock begins now, like the times of files: what is in the store grows old when the clock is moved.
-    pub(crate) async fn today() -> Self {
-        Self::at(Clock::system().now_ms()).await
-    }
-
-    async fn at(now_ms: i64) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let parts = Parts {
-            store: Store::open(&directory.path().join("store")).unwrap(),
+    pub(crate) async fn new(faults: Faults) -> Self {
+        let outside = Outside {
+            directory: directory(),
             provider: FakeProvider::new(),
             runner: FakeRunner::default(),
-            clock: Clock::held(now_ms),
+            // Now, like the times of files: what is in the store grows old when the clock is moved.
+            clock: Clock::held(Clock::system().now_ms()),
             disk: Disk::held(Room {
                 free_bytes: 100 << 30,
                 total_bytes: 200 << 30,
             }),
             policy: Policy::default(),
+            faults,
+            busy: Default::default(),
+            runtime: tokio::runtime::Handle::current(),
         };
-        let (control, edge) = open(&directory, parts.clone()).await;
-        let Parts {
-            store,
-            provider,
-            runner,
-            clock,
-            disk,
-            policy,
-        } = parts;
-        Self {
-            directory,
-            store,
-            provider,
-            runner,
-            clock,
-            disk,
-            policy,
-            edge,
-            control,
-        }
+        let mut world = Self {
+            outside,
+            life: None,
+            recovered: false,
+        };
+        world.begin().await;
+        world
+    }
+
+    /// Whether everything has gone well so far.
+    pub(crate) fn undisturbed(&self) -> bool {
+        self.outside.faults.struck().is_none()
+    }
+
+    pub(crate) fn provider(&self) -> &FakeProvider {
+        &self.outside.provider
+    }
+
+    pub(crate) fn runner(&self) -> &FakeRunner {
+        &self.outside.runner
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.outside.clock
+    }
+
+    /// The disk that the platform believes to have.
+    #[allow(dead_code, reason = "for stories about room")]
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.outside.disk
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.outside.directory.path().join(name)
+    }
+
+    /// Makes the edge say that the instance has one open request.
+    pub(crate) fn keep_busy(&self, instance: &model::InstanceId) {
+        let busy = control::links::Busy {
+            last_request_at_ms: self.clock().now_ms(),
+            in_flight: 1,
+        };
+        self.outside.busy.lock().unwrap().insert(instance.clone(), busy);
     }
 
     /// The platform dies and starts again over the same data; what runs outside goes on running.
     pub(crate) async fn restart(&mut self) {
-        self.control.close().await;
-        let parts = Parts {
-            store: self.store.clone(),
-            provider: self.provider.clone(),
-            runner: self.runner.clone(),
-            clock: self.clock.clone(),
-            disk: self.disk.clone(),
-            policy: self.policy.clone(),
-        };
-        (self.control, self.edge) = open(&self.directory, parts).await;
+        if let Some(life) = self.life.take() {
+            life.kill().await;
+        }
+        self.begin().await;
+    }
+
+    async fn begin(&mut self) {
+        // It dies at the most once, and is started again as a service manager does.
+        for _ in 0..TRIES_MAX {
+            self.life = Life::begin(&self.outside).await;
+            if self.life.is_some() {
+                return;
+            }
+        }
+        panic!("the platform does not start any more");
+    }
+
+    fn life(&self) -> &Life {
+        self.life.as_ref().unwrap()
+    }
+
+    /// Runs `work` inside of the platform; `None` when it died meanwhile, and lives again now.
+    async fn run<T: Send + 'static>(&mut self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let line = self.life().line.clone();
+        let mut working = self.life().handle().spawn(work);
+        let mut hanging = line.hanging();
+        let mut waited_ms = 1_000;
+        loop {
+            tokio::select! {
+                biased;
+                () = died(&line) => break,
+                done = &mut working => return Some(done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))),
+                _ = hanging.wait_for(|calls| *calls > 0) => {}
+            }
+            // Somebody waits for an answer that never comes: time passes, until it is waited for no longer.
+            assert!(
+                waited_ms < FOR_EVER_MS,
+                "{:?} is waited for for ever",
+                self.outside.faults.struck()
+            );
+            self.clock().advance(waited_ms);
+            waited_ms *= 2;
+            // Too short a look only lets more time pass.
+            let _ = tokio::time::timeout(NOTICE, hanging.wait_for(|calls| *calls == 0)).await;
+        }
+        self.restart().await;
+        None
+    }
+
+    /// Asks control for something until it is answered, and not by a failure that a fault explains.
+    pub(crate) async fn ask<T, F>(&mut self, op: impl Fn(Control) -> F) -> Result<T, OpError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, OpError>> + Send + 'static,
+    {
+        for _ in 0..TRIES_MAX {
+            let asked = op(self.life().control());
+            match self.run(asked).await {
+                Some(Err(error)) if !self.undisturbed() && is_passing(&error) => {}
+                Some(answer) => return answer,
+                None => {}
+            }
+        }
+        panic!("{:?} lets it fail again and again", self.outside.faults.struck());
+    }
+
+    /// Lets everything come to rest; after a fault also what was put off because of it.
+    pub(crate) async fn settle(&mut self) {
+        self.settle_once().await;
+        if self.undisturbed() || self.recovered {
+            return;
+        }
+        for round in 1.. {
+            self.clock().advance(BACK_OFF_MS);
+            self.settle_once().await;
+            if round >= BACK_OFFS_MIN && !self.any_unfinished().await {
+                break;
+            }
+            assert!(round < BACK_OFFS_MAX, "it is never finished after a fault");
+        }
+        self.recovered = true;
+    }
+
+    async fn settle_once(&mut self) {
+        loop {
+            let control = self.life().control();
+            if self.run(async move { control.settle().await }).await.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Lets the passes work until `seen` holds, without waiting for what hangs.
+    pub(crate) async fn until(&mut self, seen: impl AsyncFn(&mut World) -> bool) {
+        for _ in 0..LOOKS_MAX {
+            let control = self.life().control();
+            self.run(async move { control.pass().await }).await;
+            if seen(self).await {
+                return;
+            }
+            if !self.undisturbed() {
+                let hangs = *self.life().line.hanging().borrow() > 0;
+                self.clock().advance(if hangs { 60_000 } else { 500 });
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("it never comes");
+    }
+
+    async fn any_unfinished(&mut self) -> bool {
+        for preview in self.previews().await {
+            let deployments = self.deployments(&preview.id).await;
+            if deployments
+                .iter()
+                .any(|deployment| deployment.state.is_unfinished())
+            {
+                return true;
+            }
+        }
+        false
     }
 
     pub(crate) async fn try_deploy(
-        &self,
+        &mut self,
         name: &str,
         space: &str,
         files: Vec<(String, String)>,
@@ -118,16 +273,15 @@ impl World {
             bytes: text.into_bytes(),
             executable: false,
         };
-        let tree = self
-            .control
-            .put_inline(&project(name), files.into_iter().map(file).collect())
-            .await?;
+        let files: Vec<InlineFile> = files.into_iter().map(file).collect();
+        let name = project(name);
+        let tree = ask!(self, [name, files], |control| control.put_inline(&name, files))?;
         let variables: BTreeMap<_, _> = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let request = DeployRequest {
-            project: project(name),
+            project: name,
             namespace: namespace(space),
             environment: EnvironmentName::Preview,
             tree,
@@ -137,158 +291,169 @@ impl World {
             rebuild: false,
             uploaded: None,
         };
-        self.control.deploy(request).await
+        ask!(self, [request], |control| control.deploy(request))
     }
 
     /// Queues a deployment; nothing has happened to it yet.
-    pub(crate) async fn queue(&self, name: &str, space: &str, files: Vec<(String, String)>) -> DeploymentId {
+    pub(crate) async fn queue(
+        &mut self,
+        name: &str,
+        space: &str,
+        files: Vec<(String, String)>,
+    ) -> DeploymentId {
         self.try_deploy(name, space, files, &[]).await.unwrap().id
     }
 
     /// Deploys and lets everything come to rest.
-    pub(crate) async fn deploy(&self, name: &str, space: &str, files: Vec<(String, String)>) -> Deployment {
+    pub(crate) async fn deploy(
+        &mut self,
+        name: &str,
+        space: &str,
+        files: Vec<(String, String)>,
+    ) -> Deployment {
         let id = self.queue(name, space, files).await;
-        self.control.settle().await;
+        self.settle().await;
         self.deployment(&id).await
     }
 
-    pub(crate) async fn deployment(&self, id: &DeploymentId) -> Deployment {
-        self.control.deployment(id).await.unwrap()
+    pub(crate) async fn redeploy(&mut self, id: &DeploymentId) -> Deployment {
+        let id = ask!(self, [id], |control| control.redeploy(&id, false))
+            .unwrap()
+            .id;
+        self.settle().await;
+        self.deployment(&id).await
     }
 
-    pub(crate) async fn preview(&self, name: &str, space: &str) -> Preview {
-        self.control
-            .find_preview(&project(name), &namespace(space))
-            .await
-            .unwrap()
+    /// Goes back; whoever hears nothing looks whether it happened before they go back once more.
+    pub(crate) async fn rollback(
+        &mut self,
+        preview: &PreviewId,
+        to: Option<&DeploymentId>,
+    ) -> Result<Deployment, OpError> {
+        let before = self.current(preview).await;
+        let (preview, to) = (preview.clone(), to.cloned());
+        ask!(self, [preview, to, before], |control| async {
+            match control.preview(&preview).await?.current {
+                Some(now) if Some(&now) != before.as_ref() => control.deployment(&now).await,
+                _ => control.rollback(&preview, to.as_ref()).await,
+            }
+        })
+    }
+
+    pub(crate) async fn cancel(&mut self, id: &DeploymentId) {
+        let cancelled = ask!(self, [id], |control| async {
+            match control.cancel(&id).await {
+                Err(error) if error.kind == Kind::Conflict => control.deployment(&id).await,
+                answer => answer,
+            }
+        });
+        assert_eq!(cancelled.unwrap().state, State::Cancelled);
+    }
+
+    pub(crate) async fn delete_namespace(&mut self, space: &str) {
+        let space = namespace(space);
+        let deleted = ask!(self, [space], |control| control.delete_namespace(&space, None));
+        assert!(deleted.is_ok() || !self.undisturbed(), "{deleted:?}");
+    }
+
+    pub(crate) async fn deployment(&mut self, id: &DeploymentId) -> Deployment {
+        self.find_deployment(id).await.unwrap()
+    }
+
+    pub(crate) async fn find_deployment(&mut self, id: &DeploymentId) -> Result<Deployment, OpError> {
+        ask!(self, [id], |control| control.deployment(&id))
+    }
+
+    pub(crate) async fn deployments(&mut self, preview: &PreviewId) -> Vec<Deployment> {
+        ask!(self, [preview], |control| control.deployments(&preview)).unwrap()
+    }
+
+    pub(crate) async fn previews(&mut self) -> Vec<Preview> {
+        ask!(self, [], |control| control.previews()).unwrap()
+    }
+
+    pub(crate) async fn preview(&mut self, name: &str, space: &str) -> Preview {
+        let (name, space) = (project(name), namespace(space));
+        ask!(self, [name, space], |control| control.find_preview(&name, &space)).unwrap()
+    }
+
+    async fn current(&mut self, preview: &PreviewId) -> Option<DeploymentId> {
+        let found = ask!(self, [preview], |control| control.preview(&preview));
+        found.unwrap().current
+    }
+
+    /// A request waits for the instance; the edge asks again as long as it waits.
+    pub(crate) async fn wake(&mut self, instance: &model::InstanceId) {
+        let wanted = ask!(self, [instance], |control| async {
+            Ok(control.want_awake(&instance).await?)
+        });
+        wanted.unwrap();
+        self.settle().await;
     }
 
     /// What a visitor of the address gets.
-    pub(crate) async fn visit(&self, url: &str) -> Answer {
-        self.edge.get(host(url)).await
+    pub(crate) async fn visit(&mut self, url: &str) -> Answer {
+        self.let_edge_catch_up().await;
+        self.life().edge.get(host(url)).await
+    }
+
+    /// Who only writes rows does not wait for the edge; a visitor comes when it has heard of them.
+    async fn let_edge_catch_up(&mut self) {
+        loop {
+            let edge = self.life().edge.clone();
+            if self.run(async move { edge.serves().await }).await.is_some() {
+                return;
+            }
+        }
     }
 
     /// Whether pages at the address reload when it changes.
-    pub(crate) fn is_watched(&self, url: &str) -> bool {
-        self.edge.route(host(url)).is_some_and(|route| route.watched)
+    pub(crate) async fn is_watched(&mut self, url: &str) -> bool {
+        self.let_edge_catch_up().await;
+        self.life()
+            .edge
+            .route(host(url))
+            .is_some_and(|route| route.watched)
     }
 
-    pub(crate) async fn log(&self, id: &DeploymentId) -> Vec<String> {
-        let page = self.control.log(id, LogKind::Build, 0).await.unwrap();
-        page.lines.into_iter().map(|line| line.text).collect()
+    pub(crate) async fn log(&mut self, id: &DeploymentId) -> Vec<String> {
+        let page = ask!(self, [id], |control| control.log(&id, LogKind::Build, 0));
+        page.unwrap().lines.into_iter().map(|line| line.text).collect()
     }
 
-    pub(crate) async fn event_kinds(&self) -> Vec<String> {
-        self.control
-            .events(0)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|event| event.kind)
-            .collect()
+    pub(crate) async fn event_kinds(&mut self) -> Vec<String> {
+        let events = ask!(self, [], |control| control.events(0)).unwrap();
+        events.into_iter().map(|event| event.kind).collect()
     }
 
-    /// Nothing half-way and nothing left behind: what runs is what the rows call for, and every unfinished thing is gone.
-    pub(crate) async fn assert_quiet(&self) {
-        self.control.settle().await;
-        let mut called_for = Vec::new();
-        for preview in self.control.previews().await.unwrap() {
-            for deployment in self.control.deployments(&preview.id).await.unwrap() {
-                assert!(
-                    !deployment.state.is_unfinished(),
-                    "{} is {}",
-                    deployment.id,
-                    deployment.state
-                );
-                assert!(
-                    deployment.phases.iter().all(|phase| phase.millis.is_some()),
-                    "{:?}",
-                    deployment.phases
-                );
-                assert!(deployment.state != State::Failed || deployment.failure.is_some());
-                called_for.extend(deployment.instances.into_iter().map(|instance| instance.id));
-                if deployment.current {
-                    assert_eq!(self.visit(&preview.url).await.deployment, Some(deployment.id));
-                }
-            }
-        }
-        for instance in self.provider.instances() {
-            assert!(
-                called_for.contains(&instance.instance),
-                "{} runs and no row calls for it",
-                instance.instance
-            );
-        }
-        let logs = std::fs::read_dir(self.directory.path().join("logs"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        for log in logs {
-            let id: DeploymentId = log.file_name().to_str().unwrap().parse().unwrap();
-            assert!(
-                self.control.deployment(&id).await.is_ok(),
-                "the log of {id} is left behind"
-            );
+    /// Promises that were seen broken on the way.
+    pub(crate) fn broken(&self) -> Vec<String> {
+        self.outside.faults.broken()
+    }
+
+    pub(crate) fn store(&self) -> &store::Store {
+        &self.life().store
+    }
+
+    pub(crate) async fn end(mut self) {
+        if let Some(life) = self.life.take() {
+            life.kill().await;
         }
     }
+}
+
+/// Whether it says that the platform could not, and not that it must not be.
+fn is_passing(error: &OpError) -> bool {
+    matches!(error.kind, Kind::Internal | Kind::Unavailable)
+}
+
+/// In memory where there is such a place: what a power cut loses is not told here, and thousands of directories are made.
+fn directory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
 /// The host of `http://host:port`.
 pub(crate) fn host(url: &str) -> &str {
     let rest = url.split("://").nth(1).unwrap();
     rest.split(':').next().unwrap()
-}
-
-/// What an installation is opened over.
-#[derive(Clone)]
-struct Parts {
-    store: Store,
-    provider: FakeProvider,
-    runner: FakeRunner,
-    clock: Clock,
-    disk: Disk,
-    policy: Policy,
-}
-
-async fn open(directory: &TempDir, parts: Parts) -> (Control, FakeEdge) {
-    let Parts {
-        store,
-        provider,
-        runner,
-        clock,
-        disk,
-        policy,
-    } = parts;
-    let (edge, links) = FakeEdge::new(&store, &provider);
-    let builder = Builder::new(BuilderOptions {
-        store: store.clone(),
-        runner: Arc::new(runner),
-        registry_url: "http://127.0.0.1:9".to_owned(),
-        proxy: None,
-        toolchain_search: Vec::new(),
-        installation_key: [3; 32],
-        base_id: "test".to_owned(),
-    });
-    let options = ControlOptions {
-        database: directory.path().join("state.db"),
-        logs: directory.path().join("logs"),
-        master_key: [9; 32],
-        token: "token".to_owned(),
-        public: PublicAddress {
-            scheme: "http",
-            domain: "localhost".to_owned(),
-            port: Some(7700),
-        },
-        store,
-        builder,
-        provider: Arc::new(provider),
-        links,
-        clock,
-        disk,
-        policy,
-        limits_hold: true,
-        builds_max: 2,
-        builds_per_project_max: 1,
-    };
-    (Control::open(options).await.unwrap(), edge)
 }
