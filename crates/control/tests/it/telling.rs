@@ -10,6 +10,19 @@ use crate::world::World;
 /// A story over a fresh installation.
 pub(crate) type Story = for<'a> fn(&'a mut World) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
+/// Makes a test of every story of a module.
+macro_rules! told {
+    ($($name:ident)*) => {
+        mod told {
+            $(#[test]
+            fn $name() {
+                crate::telling::tell(|world| Box::pin(super::$name(world)));
+            })*
+        }
+    };
+}
+pub(crate) use told;
+
 /// Makes two tests of every story of a module: as it is, and with a sample of its faults. `cargo xtask faults` takes all.
 macro_rules! stories {
     ($($name:ident)*) => {
@@ -17,12 +30,7 @@ macro_rules! stories {
         pub(crate) const STORIES: &[(&str, crate::telling::Story)] =
             &[$((stringify!($name), |world| Box::pin($name(world)))),*];
 
-        mod told {
-            $(#[test]
-            fn $name() {
-                crate::telling::tell(|world| Box::pin(super::$name(world)));
-            })*
-        }
+        crate::telling::told! { $($name)* }
         mod disturbed {
             $(#[test]
             fn $name() {

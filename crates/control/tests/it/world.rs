@@ -119,7 +119,6 @@ impl World {
     }
 
     /// The disk that the platform believes to have.
-    #[allow(dead_code, reason = "for stories about room")]
     pub(crate) fn disk(&self) -> &Disk {
         &self.outside.disk
     }
@@ -154,6 +153,11 @@ impl World {
             }
         }
         panic!("the platform does not start any more");
+    }
+
+    /// For who asks as nobody else does, and lets nothing be told again.
+    pub(crate) fn control(&self) -> Control {
+        self.life().control()
     }
 
     fn life(&self) -> &Life {
@@ -348,6 +352,16 @@ impl World {
             }
         });
         assert_eq!(cancelled.unwrap().state, State::Cancelled);
+    }
+
+    pub(crate) async fn delete(&mut self, preview: &PreviewId) {
+        let deleted = ask!(self, [preview], |control| control.delete_preview(&preview));
+        assert!(deleted.is_ok() || !self.undisturbed(), "{deleted:?}");
+    }
+
+    pub(crate) async fn project(&mut self, name: &str) -> control::view::Project {
+        let name = project(name);
+        ask!(self, [name], |control| control.project(&name)).unwrap()
     }
 
     pub(crate) async fn delete_namespace(&mut self, space: &str) {
