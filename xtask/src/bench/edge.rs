@@ -1,0 +1,367 @@
+//! The edge beside nginx: both in front of the same upstream and the same files, loaded by `wrk` in turns, compared by
+//! the CPU time that the proxy itself took for a request and by the slowest requests.
+//!
+//! CPU is that of all processes and threads of the proxy (`utime` and `stime` of `/proc/PID/stat`); it hardly depends on
+//! what else the machine does, which the times of requests do. Both run the same number of workers, see
+//! `benches/edge/`. It does *not* measure TLS, and nothing but loopback.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+
+const WORKERS: usize = 2;
+/// Measured in turns; the medians are printed.
+const ROUNDS: usize = 7;
+const ROUND_SECONDS: usize = 2;
+/// Where listeners are looked for: below the ports that connections are given.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+const GIVE_UP: Duration = Duration::from_secs(30);
+const SMALL_BYTES: usize = 2 << 10;
+const LARGE_BYTES: usize = 1 << 20;
+const MANY_HOSTS: usize = 10_000;
+/// Clock ticks of a second in `/proc/PID/stat`; the same on every Linux that we support.
+const TICKS: f64 = 100.0;
+
+/// One kind of load, and what the edge may take of what nginx takes.
+struct Case {
+    name: &'static str,
+    host: &'static str,
+    path: &'static str,
+    connections: usize,
+    target: f64,
+}
+
+const CASES: [Case; 3] = [
+    Case {
+        name: "proxied request",
+        host: "app-0.localhost",
+        path: "/",
+        connections: 32,
+        target: 1.15,
+    },
+    Case {
+        name: "static file of 2 KiB",
+        host: "files.localhost",
+        path: "/small.html",
+        connections: 32,
+        target: 1.0,
+    },
+    Case {
+        name: "static file of 1 MiB",
+        host: "files.localhost",
+        path: "/large.bin",
+        connections: 8,
+        target: 1.1,
+    },
+];
+/// What the slowest hundredth may take of what nginx takes.
+const P99_TARGET: f64 = 1.2;
+/// What many hosts may take of what few do.
+const HOSTS_TARGET: f64 = 1.1;
+
+/// What one round says.
+#[derive(Clone, Copy)]
+struct Sample {
+    cpu_us: f64,
+    p99_ms: f64,
+    per_second: f64,
+}
+
+/// Something that serves, ended with the measurement.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // nginx ends its workers when it is asked to; a killed master would leave them.
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
+        if asked.is_err() {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// Needs `nginx` and `wrk`; builds the edge's program itself.
+pub(crate) fn measure(root: &Path) -> anyhow::Result<()> {
+    let program = build(root)?;
+    let prefix = std::env::temp_dir().join(format!("cygni-bench-edge-{}", std::process::id()));
+    fs::create_dir_all(prefix.join("files"))?;
+    let outcome = rounds(root, &program, &prefix);
+    fs::remove_dir_all(&prefix).context("the files of the measurement could not be removed")?;
+    outcome
+}
+
+fn build(root: &Path) -> anyhow::Result<PathBuf> {
+    for (program, package) in [("nginx", "nginx-light"), ("wrk", "wrk")] {
+        let found = Command::new("sh")
+            .args(["-c", &format!("command -v {program} >/dev/null")])
+            .status()?;
+        ensure!(
+            found.success(),
+            "`{program}` is not installed; run `apt-get install {package}`"
+        );
+    }
+    let built = Command::new("cargo")
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "-p",
+            "edge",
+            "--example",
+            "edge",
+        ])
+        .current_dir(root)
+        .status()?;
+    ensure!(built.success(), "the edge does not build");
+    Ok(root.join("target/release/examples/edge"))
+}
+
+fn rounds(root: &Path, program: &Path, prefix: &Path) -> anyhow::Result<()> {
+    let files = prefix.join("files");
+    // Neither side may answer with something compressed: `wrk` does not ask for it.
+    fs::write(
+        files.join("small.html"),
+        "<p>hello</p>\n"
+            .repeat(SMALL_BYTES / 13 + 1)
+            .split_at(SMALL_BYTES)
+            .0,
+    )?;
+    fs::write(files.join("large.bin"), pattern(LARGE_BYTES))?;
+    let upstream = nginx(&root.join("benches/edge/upstream.conf"), prefix, "upstream", &[])?;
+    let behind = upstream.port.to_string();
+    let peer = nginx(
+        &root.join("benches/edge/nginx.conf"),
+        prefix,
+        "peer",
+        &[("@UPSTREAM@", &behind)],
+    )?;
+    let few = edge(program, prefix, &behind, 10)?;
+    let many = edge(program, prefix, &behind, MANY_HOSTS)?;
+    println!("{WORKERS} workers each, medians of {ROUNDS} rounds of {ROUND_SECONDS} s in turns\n");
+    println!("| | edge | nginx | ratio | target | |\n|---|---|---|---|---|---|");
+    for case in &CASES {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            theirs.push(load(&peer, case)?);
+            ours.push(load(&few, case)?);
+        }
+        let cpu = |samples: &[Sample]| median(samples, |sample| sample.cpu_us);
+        let p99 = |samples: &[Sample]| median(samples, |sample| sample.p99_ms);
+        row(
+            &format!("CPU of a {}, µs", case.name),
+            (cpu(&ours), cpu(&theirs)),
+            case.target,
+        );
+        row(
+            &format!("p99 of a {}, ms", case.name),
+            (p99(&ours), p99(&theirs)),
+            P99_TARGET,
+        );
+        let rate = |samples: &[Sample]| median(samples, |sample| sample.per_second);
+        println!(
+            "| {} per second | {:.0} | {:.0} | | | |",
+            case.name,
+            rate(&ours),
+            rate(&theirs)
+        );
+    }
+    let (mut with_many, mut with_few) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        with_few.push(load(&few, &CASES[0])?);
+        with_many.push(load(&many, &CASES[0])?);
+    }
+    let cpu = |samples: &[Sample]| median(samples, |sample| sample.cpu_us);
+    println!("\n| | {MANY_HOSTS} hosts | 10 hosts | ratio | target | |\n|---|---|---|---|---|---|");
+    row(
+        "CPU of a proxied request, µs",
+        (cpu(&with_many), cpu(&with_few)),
+        HOSTS_TARGET,
+    );
+    Ok(())
+}
+
+fn row(what: &str, (ours, theirs): (f64, f64), target: f64) {
+    let ratio = ours / theirs;
+    let verdict = if ratio <= target { "reached" } else { "not reached" };
+    println!("| {what} | {ours:.1} | {theirs:.1} | {ratio:.2} | ≤ {target:.2} | {verdict} |");
+}
+
+/// Loads `server` for one round.
+fn load(server: &Server, case: &Case) -> anyhow::Result<Sample> {
+    let before = cpu_seconds(server.child.id())?;
+    let output = Command::new("wrk")
+        .args([
+            "--latency",
+            "-t1",
+            &format!("-c{}", case.connections),
+            &format!("-d{ROUND_SECONDS}s"),
+        ])
+        .args(["-H", &format!("Host: {}", case.host)])
+        .arg(format!("http://127.0.0.1:{}{}", server.port, case.path))
+        .output()
+        .context("`wrk` could not be started")?;
+    let cpu = cpu_seconds(server.child.id())? - before;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(
+        output.status.success() && !text.contains("Non-2xx") && !text.contains("Socket errors"),
+        "{text}"
+    );
+    let requests: f64 = word_before(&text, " requests in ")?.parse()?;
+    Ok(Sample {
+        cpu_us: cpu * 1e6 / requests,
+        p99_ms: milliseconds(word_after(&text, "99%")?)?,
+        per_second: word_after(&text, "Requests/sec:")?.parse()?,
+    })
+}
+
+fn word_before<'a>(text: &'a str, mark: &str) -> anyhow::Result<&'a str> {
+    let before = text.split(mark).next().filter(|before| before.len() < text.len());
+    before
+        .and_then(|before| before.split_whitespace().next_back())
+        .with_context(|| format!("`wrk` did not say `{mark}`: {text}"))
+}
+
+fn word_after<'a>(text: &'a str, mark: &str) -> anyhow::Result<&'a str> {
+    text.split_once(mark)
+        .and_then(|(_, after)| after.split_whitespace().next())
+        .with_context(|| format!("`wrk` did not say `{mark}`: {text}"))
+}
+
+/// `wrk` writes times as `12.3us`, `1.2ms` or `1.2s`.
+fn milliseconds(text: &str) -> anyhow::Result<f64> {
+    let units = [("us", 1e-3), ("ms", 1.0), ("s", 1e3)];
+    let (number, scale) = units
+        .iter()
+        .find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, scale)))
+        .with_context(|| format!("`{text}` is not a time"))?;
+    Ok(number.parse::<f64>()? * scale)
+}
+
+/// CPU of the process, of all its threads, and of its children that live.
+fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+    let mut ticks = 0.0;
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let pids = children
+        .split_whitespace()
+        .map(str::to_owned)
+        .chain([pid.to_string()]);
+    for pid in pids {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+        let fields: Vec<&str> = after.split_whitespace().collect();
+        for field in [11, 12] {
+            ticks += fields.get(field).context("no times in stat")?.parse::<f64>()?;
+        }
+    }
+    Ok(ticks / TICKS)
+}
+
+fn nginx(template: &Path, prefix: &Path, name: &str, more: &[(&str, &str)]) -> anyhow::Result<Server> {
+    let port = free_port()?;
+    let own = if name == "upstream" {
+        "@UPSTREAM@"
+    } else {
+        "@LISTEN@"
+    };
+    let (port_text, workers) = (port.to_string(), WORKERS.to_string());
+    let (prefix_text, files) = (
+        prefix.display().to_string(),
+        prefix.join("files").display().to_string(),
+    );
+    let mut text = fs::read_to_string(template)?;
+    let known = [
+        (own, port_text.as_str()),
+        ("@WORKERS@", &workers),
+        ("@PREFIX@", &prefix_text),
+        ("@FILES@", &files),
+    ];
+    for (mark, value) in known.iter().chain(more) {
+        text = text.replace(mark, value);
+    }
+    let configuration = prefix.join(format!("{name}.conf"));
+    fs::write(&configuration, text)?;
+    let mut command = Command::new("nginx");
+    command.arg("-p").arg(prefix).arg("-c").arg(&configuration);
+    start(
+        &mut command,
+        port,
+        if name == "upstream" {
+            "localhost"
+        } else {
+            "app-0.localhost"
+        },
+    )
+}
+
+fn edge(program: &Path, prefix: &Path, upstream: &str, hosts: usize) -> anyhow::Result<Server> {
+    let port = free_port()?;
+    let mut command = Command::new(program);
+    command
+        .args([
+            &port.to_string(),
+            upstream,
+            &hosts.to_string(),
+            &WORKERS.to_string(),
+        ])
+        .arg(prefix);
+    start(&mut command, port, "app-0.localhost")
+}
+
+/// Starts and waits until it answers for `host`.
+fn start(command: &mut Command, port: u16, host: &str) -> anyhow::Result<Server> {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let server = Server { child, port };
+    let begin = Instant::now();
+    while !answers(port, host) {
+        ensure!(begin.elapsed() < GIVE_UP, "{command:?} does not answer");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(server)
+}
+
+fn answers(port: u16, host: &str) -> bool {
+    let fetch = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        write!(
+            stream,
+            "GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    fetch().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    let offset = (std::process::id() % 1_000) as u16 * 10;
+    let mut ports = PORTS.skip(usize::from(offset)).chain(PORTS);
+    ports
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .context("no port is free")
+}
+
+fn pattern(bytes: usize) -> Vec<u8> {
+    (0..bytes)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect()
+}
+
+fn median(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
+    let mut values: Vec<f64> = samples.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
