@@ -9,6 +9,7 @@
 //! ```text
 //! blobs/<2 hex>/<hex>    file contents, 0644: in a sandbox the files of a source belong to the app, and tools rewrite them
 //! exec/<2 hex>/<hex>     the same bytes again, 0755, where a tree has them executable
+//! encoded/<2 hex>/<hex>.<coding>  the bytes of a blob, compressed for visitors; empty where that is not worth it
 //! manifests/<hex>        trees in their canonical form
 //! trees/<hex>/files/     trees as directories, hard links to the blobs
 //! layers/<hex>/files/    raw directories: the upper part of an overlay, or a toolchain
@@ -20,6 +21,7 @@
 mod blob;
 mod collect;
 mod durable;
+mod encoded;
 mod import;
 mod layer;
 mod materialise;
@@ -33,6 +35,7 @@ mod usage;
 
 pub use blob::{BlobWriter, PutError};
 pub use collect::{CollectError, Collected, KeepSet, Unneeded, UnusedSince};
+pub use encoded::{Coding, ENCODE_BYTES_MAX, ENCODE_BYTES_MIN};
 pub use import::{ImportError, ImportLimits};
 pub use layer::{StageError, Staging};
 pub use materialise::MaterialiseError;

@@ -112,7 +112,7 @@ fn lay_out(dir: &Path) -> io::Result<()> {
     for area in ["manifests", "trees", "layers", "scratch", "staging"] {
         make(&dir.join(area))?;
     }
-    for area in ["blobs", "exec"] {
+    for area in ["blobs", "exec", "encoded"] {
         if dir.join(area).join("ff").is_dir() {
             continue;
         }
