@@ -1,7 +1,7 @@
 //! The edge alone, as `cargo xtask bench edge` measures it: the real listener, route table and store, with a dialer that
 //! connects to one upstream, and no platform behind it.
 //!
-//! `edge LISTEN UPSTREAM HOSTS WORKERS DIRECTORY`: ports, the number of hosts in the route table, and a directory whose
+//! `edge-alone LISTEN UPSTREAM HOSTS WORKERS DIRECTORY`: ports, the number of hosts in the route table, and a directory whose
 //! `files` are served at `files.localhost`; the store is made beside them. All other hosts lead to the upstream.
 
 use std::convert::Infallible;
@@ -20,8 +20,6 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
-
-type AnyError = Box<dyn std::error::Error>;
 
 /// Every instance is the one upstream.
 struct Upstream(SocketAddr);
@@ -51,12 +49,12 @@ impl Service<Request<edge::Body>> for NoPlatform {
     }
 }
 
-fn main() -> Result<(), AnyError> {
+fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [listen, upstream, hosts, workers, directory] = arguments.as_slice() else {
-        return Err("usage: edge LISTEN UPSTREAM HOSTS WORKERS DIRECTORY".into());
+        anyhow::bail!("usage: edge-alone LISTEN UPSTREAM HOSTS WORKERS DIRECTORY");
     };
-    let local = |port: &str| Ok::<_, AnyError>(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse()?)));
+    let local = |port: &str| anyhow::Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse()?)));
     let directory = Path::new(directory);
     let store = Store::open(&directory.join(format!("store-{listen}")))?;
     let table = table(&store, &directory.join("files"), hosts.parse()?)?;
@@ -70,9 +68,9 @@ fn main() -> Result<(), AnyError> {
         platform: PlatformService::new(NoPlatform),
         store,
     };
-    let options = EdgeOptions::new(vec![local(listen)?], "localhost");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers.parse()?)
+    let mut options = EdgeOptions::new(vec![local(listen)?], "localhost");
+    options.workers = workers.parse()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
@@ -82,14 +80,14 @@ fn main() -> Result<(), AnyError> {
 }
 
 /// `app-0.localhost` and so on lead to the upstream, `files.localhost` to the files.
-fn table(store: &Store, files: &Path, hosts: usize) -> Result<RouteTable, AnyError> {
+fn table(store: &Store, files: &Path, hosts: usize) -> anyhow::Result<RouteTable> {
     let limits = ImportLimits {
         entries_max: 1_000,
         file_bytes_max: 1 << 30,
         bytes_max: 1 << 30,
     };
     let tree = store.put_tree(&store.import(files, limits)?)?;
-    let route = |number: usize, target| -> Result<Route, AnyError> {
+    let route = |number: usize, target| -> anyhow::Result<Route> {
         let mut random = [0; 10];
         random[..8].copy_from_slice(&(number as u64).to_be_bytes());
         Ok(Route {
@@ -99,6 +97,7 @@ fn table(store: &Store, files: &Path, hosts: usize) -> Result<RouteTable, AnyErr
             service: ServiceName::web(),
             deployment: Some(DeploymentId::from_random(random)),
             target,
+            watched: false,
         })
     };
     let mut table = RouteTable::default();

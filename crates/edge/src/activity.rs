@@ -7,16 +7,19 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::InstanceId;
 use model::route::{RouteTable, Target};
 use tokio::sync::watch;
 
+use crate::proxy::Pool;
+
 /// Reads how busy instances are. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Activity {
     tracked: Arc<Mutex<HashMap<InstanceId, Arc<Tracked>>>>,
+    workers: usize,
 }
 
 /// How busy one instance is.
@@ -40,6 +43,8 @@ struct Tracked {
     last_request_at_ms: AtomicI64,
     in_flight: AtomicU64,
     standing: watch::Sender<Standing>,
+    /// Goes with the instance.
+    pool: Pool,
 }
 
 /// One open request or upgraded connection; counted until it is dropped.
@@ -48,6 +53,14 @@ pub(crate) struct Ticket {
 }
 
 impl Activity {
+    /// Of an edge with so many workers.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            tracked: Arc::default(),
+            workers,
+        }
+    }
+
     /// How busy `instance` is; all zero where it is not known.
     pub fn of(&self, instance: &InstanceId) -> Load {
         self.lock()
@@ -65,7 +78,7 @@ impl Activity {
             Some(tracked) => tracked,
             None => all
                 .entry(instance.clone())
-                .or_insert_with(|| Arc::new(Tracked::new())),
+                .or_insert_with(|| Arc::new(Tracked::new(self.workers))),
         };
         // Counted under the lock, so the bound holds.
         if tracked.in_flight.load(Ordering::SeqCst) >= max {
@@ -108,6 +121,13 @@ impl Activity {
         });
     }
 
+    /// Ends connections of `worker` that were kept unused for `idle_time`.
+    pub(crate) fn sweep(&self, worker: usize, idle_time: Duration) {
+        for tracked in self.lock().values() {
+            tracked.pool.sweep(worker, idle_time);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, Arc<Tracked>>> {
         self.tracked
             .lock()
@@ -116,11 +136,12 @@ impl Activity {
 }
 
 impl Tracked {
-    fn new() -> Self {
+    fn new(workers: usize) -> Self {
         Self {
             last_request_at_ms: AtomicI64::new(0),
             in_flight: AtomicU64::new(0),
             standing: watch::Sender::new(Standing::Serving),
+            pool: Pool::new(workers),
         }
     }
 
@@ -132,6 +153,11 @@ impl Tracked {
 }
 
 impl Ticket {
+    /// The kept connections of the instance.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.tracked.pool
+    }
+
     /// Follows what the table says of the instance.
     pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
         self.tracked.standing.subscribe()
@@ -155,7 +181,7 @@ mod tests {
 
     #[test]
     fn requests_are_counted_until_they_end_and_bounded() {
-        let activity = Activity::default();
+        let activity = Activity::new(1);
         let one = activity.begin(&instance(1), 2).unwrap();
         let two = activity.begin(&instance(1), 2).unwrap();
         assert!(activity.begin(&instance(1), 2).is_none());
@@ -169,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_table_without_the_instance_drops_it() {
-        let activity = Activity::default();
+        let activity = Activity::new(1);
         let ticket = activity.begin(&instance(1), 2).unwrap();
         activity.apply(&RouteTable::default());
         assert_eq!(*ticket.standing().borrow(), Standing::Dropped);

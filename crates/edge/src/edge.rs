@@ -1,25 +1,23 @@
-//! The edge as a whole: its listeners, its start and its end.
+//! The edge as a whole: its listeners, its workers, its start and its end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::sync::oneshot::Receiver;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::Activity;
-use crate::connection::{converse, protocol};
+use crate::files::Encoder;
 use crate::options::{EdgeLinks, EdgeOptions};
 use crate::serve::Server;
+use crate::visitors::Visitors;
+use crate::worker::Worker;
 
 /// Connections that the system holds for one listener until they are taken.
 const BACKLOG: u32 = 1_024;
-/// After an accept that failed for lack of something, such as file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Listening, and ready to serve.
 pub struct Edge {
@@ -75,71 +73,62 @@ impl Edge {
     /// Serves until `shutdown`; then takes no more connections, cuts upgraded ones and event streams, and lets open
     /// requests finish within `drain_time`.
     pub async fn run(self, shutdown: CancellationToken) {
-        let connections = TaskTracker::new();
-        let places = Arc::new(Semaphore::new(self.server.limits().connections_max));
-        let (server, mut tables) = (self.server.clone(), self.tables);
+        let (server, mut tables) = (self.server.clone(), self.tables.clone());
         // Tables may have come since the sockets were opened: the first visitor is served from the newest.
         server.tables().take_newest(&mut tables);
-        let mut tasks = JoinSet::new();
-        for listener in self.listeners {
-            let accepting = Accepting {
-                server: self.server.clone(),
-                connections: connections.clone(),
-                places: places.clone(),
-            };
-            tasks.spawn(accepting.run(listener));
+        let following = tokio::spawn(async move { server.tables().follow(tables).await });
+        let encoder = Encoder {
+            files: self.server.files().clone(),
+            tables: self.tables.clone(),
+            stop: self.server.stop().clone(),
+        };
+        if let Err(error) = encoder.start(self.server.home().clone()) {
+            tracing::error!(%error, "files are sent as they are");
         }
-        tasks.spawn(async move { server.tables().follow(tables).await });
+        let workers = self.start_workers();
         shutdown.cancelled().await;
-        tasks.shutdown().await;
+        following.abort();
         self.server.stop().cancel();
-        connections.close();
-        if tokio::time::timeout(self.server.limits().drain_time, connections.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                open = connections.len(),
-                "requests were cut at the end of the edge"
-            );
+        let ended = async {
+            for worker in workers {
+                // A worker that panicked has ended as well.
+                let _ = worker.await;
+            }
+        };
+        let mut ended = std::pin::pin!(ended);
+        let drain_time = self.server.limits().drain_time;
+        if tokio::time::timeout(drain_time, &mut ended).await.is_err() {
+            tracing::warn!("requests were cut at the end of the edge");
             self.server.abandon().cancel();
-            connections.wait().await;
+            ended.await;
         }
     }
-}
 
-struct Accepting {
-    server: Arc<Server>,
-    connections: TaskTracker,
-    places: Arc<Semaphore>,
-}
-
-impl Accepting {
-    async fn run(self, listener: TcpListener) {
-        let builder = protocol(self.server.limits());
-        loop {
-            // A place first: what cannot be served waits in the system's queue, bounded.
-            let Ok(place) = self.places.clone().acquire_owned().await else {
-                return;
-            };
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    let (server, builder) = (self.server.clone(), builder.clone());
-                    let abandon = server.abandon().clone();
-                    self.connections.spawn(async move {
-                        let _place = place;
-                        tokio::select! {
-                            () = converse(server, builder, stream, peer) => {}
-                            () = abandon.cancelled() => {}
-                        }
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+    /// All that can be started; what cannot is told, and the others serve.
+    fn start_workers(&self) -> Vec<Receiver<()>> {
+        let (options, limits) = (self.server.options(), self.server.limits());
+        let places = Arc::new(Semaphore::new(limits.connections_max));
+        let visitors = Visitors::new(limits.connections_per_address_max, options.many_visitors.clone());
+        let mut workers = Vec::new();
+        for index in 0..options.workers.max(1) {
+            let listeners: io::Result<Vec<TcpListener>> =
+                self.listeners.iter().map(TcpListener::try_clone).collect();
+            let started = listeners.and_then(|listeners| {
+                let worker = Worker {
+                    server: self.server.clone(),
+                    index,
+                    listeners,
+                    places: places.clone(),
+                    visitors: visitors.clone(),
+                };
+                worker.start()
+            });
+            match started {
+                Ok(worker) => workers.push(worker),
+                Err(error) => tracing::error!(%error, "a worker of the edge could not be started"),
             }
         }
+        workers
     }
 }
 
@@ -171,7 +160,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // A restart must not wait until the connections of the run before are forgotten.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(BACKLOG)?.into_std()
 }
 
 fn is_absent(error: &io::Error) -> bool {

@@ -12,6 +12,7 @@
 //! ```
 
 mod activity;
+mod alarm;
 mod answer;
 mod connection;
 mod edge;
@@ -19,15 +20,20 @@ mod files;
 mod hold;
 mod host;
 mod live;
+mod opening;
 mod options;
+mod pace;
 mod page;
 mod platform;
 mod proxy;
 mod request_id;
+mod sendfile;
 mod serve;
 mod stalling;
 mod table;
 mod upload;
+mod visitors;
+mod worker;
 
 pub use activity::{Activity, Load};
 pub use answer::{Body, BoxError, DEPLOYMENT_HEADER, ERROR_HEADER, REQUEST_ID_HEADER};

@@ -1,7 +1,8 @@
 //! What the edge is told at its start: where to listen, its limits, and the ends of the channels it holds.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
 use crate::PlatformService;
+
+/// More do not pay unless somebody asks for them.
+const WORKERS_MAX: usize = 16;
 
 /// Where the edge listens and what it calls its own.
 #[derive(Clone, Debug)]
@@ -28,6 +32,11 @@ pub struct EdgeOptions {
     pub public_scheme: String,
     /// The port that visitors use where their `Host` names none; `None`: that of the scheme.
     pub public_port: Option<u16>,
+    /// Addresses behind which many visitors stand, such as this machine's own and those of proxies: the bound of
+    /// connections for each address does not hold for them.
+    pub many_visitors: Vec<IpAddr>,
+    /// Threads that serve, each with an event loop of its own; at least one.
+    pub workers: usize,
     pub limits: EdgeLimits,
 }
 
@@ -36,7 +45,12 @@ pub struct EdgeOptions {
 pub struct EdgeLimits {
     /// Connections of visitors at a time; further ones wait in the system's queue.
     pub connections_max: usize,
-    /// How long the head of a request may take, and how long a kept connection may stay without one.
+    /// Connections of one address at a time; further ones are ended at once.
+    pub connections_per_address_max: usize,
+    /// Requests of one HTTP/2 connection at a time; further ones are refused.
+    pub streams_max: u32,
+    /// How long the head of a request may take, and how long a kept connection may stay without one; counted from the
+    /// end of the request before.
     pub request_head_time: Duration,
     /// Bytes of a request's head; at least 8,192. More is answered with 431.
     pub request_head_bytes_max: usize,
@@ -62,7 +76,7 @@ pub struct EdgeLimits {
     pub instance_requests_max: u64,
     /// How long a connection to an instance is kept unused. Below the 5 seconds after which Node closes its side.
     pub pool_idle_time: Duration,
-    /// Unused connections kept to one instance.
+    /// Unused connections that each worker keeps to one instance.
     pub pool_idle_max: usize,
     /// How long open requests may go on at the end of the edge.
     pub drain_time: Duration,
@@ -99,6 +113,10 @@ impl EdgeOptions {
             platform_hosts: [domain, "127.0.0.1", "[::1]"].map(str::to_owned).to_vec(),
             public_scheme: "http".to_owned(),
             public_port: None,
+            many_visitors: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+            workers: std::thread::available_parallelism()
+                .map_or(1, NonZero::get)
+                .min(WORKERS_MAX),
             limits: EdgeLimits::default(),
         }
     }
@@ -108,6 +126,8 @@ impl Default for EdgeLimits {
     fn default() -> Self {
         Self {
             connections_max: 4_096,
+            connections_per_address_max: 512,
+            streams_max: 100,
             request_head_time: Duration::from_secs(30),
             request_head_bytes_max: 64 << 10,
             request_headers_max: 100,

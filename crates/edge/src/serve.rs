@@ -7,19 +7,21 @@ use http::{HeaderName, Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use model::route::{Route, RouteTable, Target};
-use store::Store;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::answer::{Body, mark};
+use crate::answer::{Reply, mark};
+use crate::files::{Files, Site};
 use crate::hold::{Hold, Wakes};
 use crate::host::Host;
 use crate::live::Live;
 use crate::options::{EdgeLimits, EdgeLinks, EdgeOptions};
 use crate::page::{Reader, Trouble, name_request};
-use crate::proxy::{Errand, Proxy};
+use crate::proxy::{Errand, Proxy, Way};
 use crate::table::Tables;
 use crate::upload::Upload;
-use crate::{Activity, Peer, PlatformService, REQUEST_ID_HEADER, files, request_id};
+use crate::{Activity, Peer, PlatformService, REQUEST_ID_HEADER, request_id};
 
 /// Everything that answering takes.
 pub(crate) struct Server {
@@ -30,14 +32,16 @@ pub(crate) struct Server {
     wakes: Arc<Wakes>,
     proxy: Proxy,
     platform: PlatformService,
-    store: Store,
+    files: Arc<Files>,
     stop: CancellationToken,
     abandon: CancellationToken,
+    /// Where the platform runs.
+    home: Handle,
 }
 
 impl Server {
     pub(crate) fn new(options: EdgeOptions, links: EdgeLinks, first: Arc<RouteTable>) -> Self {
-        let activity = Activity::default();
+        let activity = Activity::new(options.workers.max(1));
         let stop = CancellationToken::new();
         let limits = &options.limits;
         let wakes = Arc::new(Wakes::new(links.wakes, limits.held_max, limits.hold_time));
@@ -50,11 +54,25 @@ impl Server {
             wakes,
             proxy,
             platform: links.platform,
-            store: links.store,
+            files: Files::new(links.store),
             stop,
             abandon: CancellationToken::new(),
+            home: Handle::current(),
             options,
         }
+    }
+
+    pub(crate) fn options(&self) -> &EdgeOptions {
+        &self.options
+    }
+
+    pub(crate) fn files(&self) -> &Arc<Files> {
+        &self.files
+    }
+
+    /// Where the platform runs.
+    pub(crate) fn home(&self) -> &Handle {
+        &self.home
     }
 
     pub(crate) fn limits(&self) -> &EdgeLimits {
@@ -80,7 +98,7 @@ impl Server {
     }
 
     /// Where the platform itself answers whoever came to `host`.
-    fn home(&self, host: &Host) -> String {
+    fn home_address(&self, host: &Host) -> String {
         let EdgeOptions {
             public_scheme,
             domain,
@@ -92,14 +110,15 @@ impl Server {
         format!("{public_scheme}://{domain}{port}")
     }
 
-    /// Answers a request, always.
-    pub(crate) async fn answer(&self, peer: Peer, mut request: Request<Incoming>) -> Response<Body> {
+    /// Answers a request that came on a connection of `worker`, always.
+    pub(crate) async fn answer(
+        &self,
+        (peer, worker): (Peer, usize),
+        request: Request<Incoming>,
+    ) -> Response<Reply> {
         let id = request_id::of(request.headers());
         let reader = Reader::of(request.headers(), id.clone());
-        request
-            .headers_mut()
-            .insert(HeaderName::from_static(REQUEST_ID_HEADER), id.clone());
-        let mut response = match self.receive(peer, request, &reader).await {
+        let mut response = match self.receive((peer, worker), request, &reader).await {
             Ok(response) => response,
             Err(trouble) => reader.tell(&trouble),
         };
@@ -109,11 +128,11 @@ impl Server {
 
     async fn receive(
         &self,
-        peer: Peer,
-        mut request: Request<Incoming>,
+        (peer, worker): (Peer, usize),
+        request: Request<Incoming>,
         reader: &Reader,
-    ) -> Result<Response<Body>, Trouble> {
-        check(&request)?;
+    ) -> Result<Response<Reply>, Trouble> {
+        check(&request, self.limits())?;
         let host = Host::of(request.uri(), request.headers()).ok_or(Trouble::BadHost)?;
         if self
             .options
@@ -121,11 +140,14 @@ impl Server {
             .iter()
             .any(|own| own.eq_ignore_ascii_case(&host.name))
         {
-            request.extensions_mut().insert(peer);
-            let request = request.map(|body| Upload::new(body, self.limits()).0.boxed_unsync());
-            return Ok(self.platform.call(request).await);
+            return self.ask_platform(peer, request, reader).await;
         }
-        let mut errand = Errand { peer, host, request };
+        let mut errand = Errand {
+            peer,
+            host,
+            request,
+            worker,
+        };
         if let Some(answer) = self.live.answer(&mut errand) {
             return answer;
         }
@@ -137,14 +159,38 @@ impl Server {
         })
     }
 
+    /// The platform works on its own threads: it may take its time, and the workers have none.
+    async fn ask_platform(
+        &self,
+        peer: Peer,
+        mut request: Request<Incoming>,
+        reader: &Reader,
+    ) -> Result<Response<Reply>, Trouble> {
+        request.extensions_mut().insert(peer);
+        request.headers_mut().insert(
+            HeaderName::from_static(REQUEST_ID_HEADER),
+            reader.request_id.clone(),
+        );
+        let request = request.map(|body| Upload::new(body, self.limits()).boxed_unsync());
+        let platform = self.platform.clone();
+        let answering = self.home.spawn(async move { platform.call(request).await });
+        match AbortOnDropHandle::new(answering).await {
+            Ok(response) => Ok(response.map(Reply::Stream)),
+            Err(error) => {
+                tracing::error!(%error, "the platform did not answer a request");
+                Err(Trouble::PlatformFailed)
+            }
+        }
+    }
+
     /// Looks the host up, again and again while its instance wakes.
-    async fn dispatch(&self, errand: Errand, reader: &Reader) -> Result<Response<Body>, Trouble> {
+    async fn dispatch(&self, errand: Errand, reader: &Reader) -> Result<Response<Reply>, Trouble> {
         let mut hold: Option<Hold<'_>> = None;
         loop {
             let table = self.tables.current();
             let Some(route) = table.routes.get(&errand.host.name) else {
                 return Err(Trouble::UnknownHost {
-                    home: self.home(&errand.host),
+                    home: self.home_address(&errand.host),
                     host: errand.host.name,
                 });
             };
@@ -156,12 +202,12 @@ impl Server {
             match &route.target {
                 Target::Notice(notice) => return told(&notice.into()),
                 Target::Static { tree, spa } => {
-                    let site = files::Site {
-                        store: self.store.clone(),
+                    let site = Site {
                         tree: *tree,
                         spa: *spa,
                     };
-                    return finish(files::answer(site, &errand.request, reader).await, route, reader);
+                    let answer = self.files.answer(site, &errand.request, reader).await;
+                    return finish(answer, route, reader);
                 }
                 Target::Instance {
                     instance,
@@ -190,7 +236,13 @@ impl Server {
                         continue;
                     }
                     drop(hold);
-                    let answer = self.proxy.forward(errand, (instance, *port), ticket).await;
+                    let way = Way {
+                        instance,
+                        port: *port,
+                        ticket,
+                        worker: errand.worker,
+                    };
+                    let answer = self.proxy.forward(errand, way, reader).await;
                     return finish(answer, route, reader);
                 }
             }
@@ -200,21 +252,27 @@ impl Server {
 
 /// Adds what every answer at a known host carries.
 fn finish(
-    answer: Result<Response<Body>, Trouble>,
+    answer: Result<Response<Reply>, Trouble>,
     route: &Route,
     reader: &Reader,
-) -> Result<Response<Body>, Trouble> {
+) -> Result<Response<Reply>, Trouble> {
     let mut response = answer.unwrap_or_else(|trouble| reader.tell(&trouble));
     mark(&mut response, route);
     Ok(response)
 }
 
 /// Refuses requests that two parties could read differently, and what is not offered.
-fn check(request: &Request<Incoming>) -> Result<(), Trouble> {
+fn check(request: &Request<Incoming>, limits: &EdgeLimits) -> Result<(), Trouble> {
     if request.method() == Method::CONNECT {
         return Err(Trouble::ConnectRefused);
     }
     let headers = request.headers();
+    // HTTP/1 was refused by then.
+    if headers.len() > limits.request_headers_max {
+        return Err(Trouble::TooManyHeaders {
+            limit: limits.request_headers_max,
+        });
+    }
     if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
         return Err(Trouble::BadRequest {
             why: "It has both a Content-Length and a Transfer-Encoding.",

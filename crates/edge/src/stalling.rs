@@ -1,45 +1,62 @@
-//! A connection that gives up when the other side takes nothing for too long.
+//! A connection that gives up when the other side takes nothing for too long, and that can send files.
 //!
 //! Guards against visitors that ask for much and read nothing; slow *senders* are the business of the time-outs for
 //! heads and bodies.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep};
+
+use crate::alarm::Alarm;
+use crate::sendfile::{Regions, real_parts};
 
 pub(crate) struct Stalling {
     stream: TcpStream,
+    /// Read already, and read again.
+    early: BytesMut,
     limit: Duration,
-    /// Armed while a write waits.
-    alarm: Pin<Box<Sleep>>,
-    armed: bool,
+    regions: Arc<Regions>,
+    /// Set while a write waits.
+    alarm: Alarm,
 }
 
 impl Stalling {
-    pub(crate) fn new(stream: TcpStream, limit: Duration) -> Self {
+    /// `early` was read already; `regions` are what the stand-ins of its answers stand for.
+    pub(crate) fn new(stream: TcpStream, early: BytesMut, limit: Duration, regions: Arc<Regions>) -> Self {
         Self {
             stream,
+            early,
             limit,
-            alarm: Box::pin(sleep(limit)),
-            armed: false,
+            regions,
+            alarm: Alarm::default(),
+        }
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.stream.poll_write_ready(context))?;
+            match self.regions.send(&self.stream) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
         }
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if poll.is_ready() {
-            self.armed = false;
+            self.alarm.clear();
             return poll;
         }
-        if !self.armed {
-            self.armed = true;
-            self.alarm.as_mut().reset(Instant::now() + self.limit);
+        if !self.alarm.is_set() {
+            self.alarm.set(self.limit);
         }
-        ready!(self.alarm.as_mut().poll(context));
+        ready!(self.alarm.poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -50,18 +67,23 @@ impl AsyncRead for Stalling {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
+        if self.early.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, into);
+        }
+        let count = self.early.len().min(into.remaining());
+        into.put_slice(&self.early[..count]);
+        self.early.advance(count);
+        if self.early.is_empty() {
+            // Its memory goes now, not with the connection.
+            self.early = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Stalling {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, poll)
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[io::IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -69,7 +91,11 @@ impl AsyncWrite for Stalling {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        let real = real_parts(parts);
+        let poll = match real == 0 && !parts.is_empty() {
+            true => self.poll_send(context),
+            false => Pin::new(&mut self.stream).poll_write_vectored(context, &parts[..real]),
+        };
         self.watch(context, poll)
     }
 

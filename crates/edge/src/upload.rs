@@ -1,33 +1,23 @@
-//! The body of a request on its way through: bounded in bytes, not allowed to stand still, its progress seen.
+//! The body of a request on its way through: bounded in bytes, not allowed to stand still.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::BoxError;
+use crate::alarm::Alarm;
 use crate::options::EdgeLimits;
-use crate::page::Trouble;
 
 pub(crate) struct Upload {
     inner: Incoming,
     left_bytes: u64,
     limit_bytes: u64,
     stall_time: Duration,
-    alarm: Pin<Box<Sleep>>,
-    progress: Arc<Progress>,
-}
-
-/// When something of the body was last passed on.
-pub(crate) struct Progress {
-    begun: Instant,
-    last_ms: AtomicU64,
+    alarm: Alarm,
 }
 
 /// Why a body was not passed on to its end.
@@ -39,30 +29,15 @@ pub(crate) enum UploadError {
     Stalled,
 }
 
-impl From<UploadError> for Trouble {
-    fn from(error: UploadError) -> Self {
-        match error {
-            UploadError::TooLarge { limit_bytes } => Self::TooLarge { limit_bytes },
-            UploadError::Stalled => Self::BodyStalled,
-        }
-    }
-}
-
 impl Upload {
-    pub(crate) fn new(inner: Incoming, limits: &EdgeLimits) -> (Self, Arc<Progress>) {
-        let progress = Arc::new(Progress {
-            begun: Instant::now(),
-            last_ms: AtomicU64::new(0),
-        });
-        let upload = Self {
+    pub(crate) fn new(inner: Incoming, limits: &EdgeLimits) -> Self {
+        Self {
             inner,
             left_bytes: limits.request_body_bytes_max,
             limit_bytes: limits.request_body_bytes_max,
             stall_time: limits.request_body_stall_time,
-            alarm: Box::pin(sleep(limits.request_body_stall_time)),
-            progress: progress.clone(),
-        };
-        (upload, progress)
+            alarm: Alarm::default(),
+        }
     }
 }
 
@@ -76,13 +51,13 @@ impl HttpBody for Upload {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(context) else {
-            return match this.alarm.as_mut().poll(context) {
-                Poll::Ready(()) => Poll::Ready(Some(Err(UploadError::Stalled.into()))),
-                Poll::Pending => Poll::Pending,
-            };
+            if !this.alarm.is_set() {
+                this.alarm.set(this.stall_time);
+            }
+            let stalled = this.alarm.poll(context);
+            return stalled.map(|()| Some(Err(UploadError::Stalled.into())));
         };
-        this.alarm.as_mut().reset(Instant::now() + this.stall_time);
-        this.progress.touch();
+        this.alarm.clear();
         let bytes = match &frame {
             Some(Ok(frame)) => frame.data_ref().map_or(0, |data| data.len() as u64),
             _ => 0,
@@ -105,23 +80,5 @@ impl HttpBody for Upload {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
-    }
-}
-
-impl Progress {
-    fn touch(&self) {
-        let elapsed_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_ms.store(elapsed_ms, Ordering::Relaxed);
-    }
-
-    /// Comes back when nothing was passed on for `time`.
-    pub(crate) async fn still_for(&self, time: Duration) {
-        loop {
-            let last = self.begun + Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
-            if Instant::now() >= last + time {
-                return;
-            }
-            sleep_until(last + time).await;
-        }
     }
 }

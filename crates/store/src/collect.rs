@@ -177,7 +177,9 @@ impl Store {
                 self.cache().remove(&digest);
                 collected.trees += 1;
             }
-            Thing::Blob(_) => {
+            Thing::Blob(digest) => {
+                // First: what is left of an interrupted removal is still found by its blob.
+                self.remove_forms(&digest)?;
                 collected.blob_bytes += fs::symlink_metadata(&step.path)?.len();
                 fs::remove_file(&step.path)?;
                 collected.blobs += 1;

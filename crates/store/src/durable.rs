@@ -142,7 +142,7 @@ impl Store {
             }
         }
         // They can be made again.
-        self.remove_encoded(|_, made_at| made_at >= since)?;
+        self.remove_forms_since(since)?;
         for area in ["trees", "layers"] {
             for entry in fs::read_dir(self.area(area))? {
                 let path = entry?.path();

@@ -49,8 +49,9 @@ impl Coding {
 
 impl Store {
     /// Makes the forms of a blob that are not there yet; nothing for a blob that is too small or too large. Takes seconds
-    /// for megabytes.
-    pub fn encode_blob(&self, digest: &Digest) -> io::Result<()> {
+    /// for megabytes. `true` where there is something new.
+    pub fn encode_blob(&self, digest: &Digest) -> io::Result<bool> {
+        let mut made = false;
         for coding in Coding::ALL {
             let path = self.encoded_path(digest, coding);
             if path.exists() {
@@ -59,9 +60,9 @@ impl Store {
             let blob = self.open_blob(digest)?;
             let size_bytes = blob.metadata()?.len();
             if !(ENCODE_BYTES_MIN..=ENCODE_BYTES_MAX).contains(&size_bytes)
-                || self.free_bytes()? < FREE_BYTES_MIN
+                || self.room()?.free_bytes < FREE_BYTES_MIN
             {
-                return Ok(());
+                return Ok(false);
             }
             let mut file = tempfile::Builder::new()
                 .prefix("encoded-")
@@ -73,16 +74,13 @@ impl Store {
             file.as_file()
                 .set_permissions(fs::Permissions::from_mode(0o644))?;
             // Not while a collection looks: it may just have removed the blob.
-            let _named = self
-                .inner
-                .naming
-                .read()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            let _named = self.naming();
             if self.has_blob(digest) {
                 file.persist(path).map_err(|error| error.error)?;
+                made = true;
             }
         }
-        Ok(())
+        Ok(made)
     }
 
     /// A form of a blob, where there is one that is worth sending.
@@ -95,18 +93,23 @@ impl Store {
         }
     }
 
-    /// Removes the forms of which `goes` holds, told the blob's digest (`None`: not ours) and the form's age.
-    pub(crate) fn remove_encoded(
-        &self,
-        goes: impl Fn(Option<&Digest>, SystemTime) -> bool,
-    ) -> io::Result<()> {
+    /// Removes the forms of a blob.
+    pub(crate) fn remove_forms(&self, digest: &Digest) -> io::Result<()> {
+        for coding in Coding::ALL {
+            match fs::remove_file(self.encoded_path(digest, coding)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the forms that were made since then.
+    pub(crate) fn remove_forms_since(&self, since: SystemTime) -> io::Result<()> {
         for prefix in fs::read_dir(self.area("encoded"))? {
             for entry in fs::read_dir(prefix?.path())? {
                 let entry = entry?;
-                let name = entry.file_name();
-                let hex = name.to_str().and_then(|name| name.split('.').next());
-                let digest: Option<Digest> = hex.and_then(|hex| format!("sha256:{hex}").parse().ok());
-                if goes(digest.as_ref(), entry.metadata()?.modified()?) {
+                if entry.metadata()?.modified()? >= since {
                     fs::remove_file(entry.path())?;
                 }
             }

@@ -74,6 +74,11 @@ impl Store {
         Ok(tree)
     }
 
+    /// The same where it is in memory; does not block.
+    pub fn cached_tree(&self, digest: &Digest) -> Option<Arc<Tree>> {
+        self.cache().get(digest)
+    }
+
     /// Whether the manifest of `digest` is here. Asking for it counts as using it.
     pub fn has_tree(&self, digest: &Digest) -> bool {
         let _named = self.naming();

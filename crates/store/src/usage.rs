@@ -59,11 +59,11 @@ impl Store {
     pub fn usage(&self) -> Usage {
         // Directories of trees are links to blobs, which are counted already.
         let taken = |area| taken(&self.area(area));
-        let (blobs, executable) = (taken("blobs"), taken("exec"));
+        let forms = [taken("blobs"), taken("exec"), taken("encoded")];
         Usage {
             blobs: Taken {
-                bytes: blobs.bytes + executable.bytes,
-                files: blobs.files + executable.files,
+                bytes: forms.iter().map(|form| form.bytes).sum(),
+                files: forms.iter().map(|form| form.files).sum(),
             },
             manifests: taken("manifests"),
             layers: taken("layers"),

@@ -8,14 +8,17 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
+use super::{Bench, Figure, Readings, Target};
+
 const WORKERS: usize = 2;
-/// Measured in turns; the medians are printed.
+/// Measured in turns.
 const ROUNDS: usize = 7;
 const ROUND_SECONDS: usize = 2;
 /// Where listeners are looked for: below the ports that connections are given.
@@ -23,6 +26,7 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 const GIVE_UP: Duration = Duration::from_secs(30);
 const SMALL_BYTES: usize = 2 << 10;
 const LARGE_BYTES: usize = 1 << 20;
+const FEW_HOSTS: usize = 10;
 const MANY_HOSTS: usize = 10_000;
 /// Clock ticks of a second in `/proc/PID/stat`; the same on every Linux that we support.
 const TICKS: f64 = 100.0;
@@ -89,110 +93,65 @@ impl Drop for Server {
     }
 }
 
-/// Needs `nginx` and `wrk`; builds the edge's program itself.
-pub(crate) fn measure(root: &Path) -> anyhow::Result<()> {
-    let program = build(root)?;
-    let prefix = std::env::temp_dir().join(format!("cygni-bench-edge-{}", std::process::id()));
-    fs::create_dir_all(prefix.join("files"))?;
-    let outcome = rounds(root, &program, &prefix);
-    fs::remove_dir_all(&prefix).context("the files of the measurement could not be removed")?;
-    outcome
-}
-
-fn build(root: &Path) -> anyhow::Result<PathBuf> {
-    for (program, package) in [("nginx", "nginx-light"), ("wrk", "wrk")] {
-        let found = Command::new("sh")
-            .args(["-c", &format!("command -v {program} >/dev/null")])
-            .status()?;
-        ensure!(
-            found.success(),
-            "`{program}` is not installed; run `apt-get install {package}`"
-        );
-    }
-    let built = Command::new("cargo")
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "-p",
-            "edge",
-            "--example",
-            "edge",
-        ])
-        .current_dir(root)
-        .status()?;
-    ensure!(built.success(), "the edge does not build");
-    Ok(root.join("target/release/examples/edge"))
-}
-
-fn rounds(root: &Path, program: &Path, prefix: &Path) -> anyhow::Result<()> {
+pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+    let prefix = bench.scratch.path().join("edge");
     let files = prefix.join("files");
-    // Neither side may answer with something compressed: `wrk` does not ask for it.
+    fs::create_dir_all(&files)?;
     fs::write(
         files.join("small.html"),
-        "<p>hello</p>\n"
-            .repeat(SMALL_BYTES / 13 + 1)
-            .split_at(SMALL_BYTES)
-            .0,
+        &"<p>hello</p>\n".repeat(SMALL_BYTES)[..SMALL_BYTES],
     )?;
     fs::write(files.join("large.bin"), pattern(LARGE_BYTES))?;
-    let upstream = nginx(&root.join("benches/edge/upstream.conf"), prefix, "upstream", &[])?;
+    // The peer's workers are nobody's, and the directory of a run is its owner's.
+    for directory in [bench.scratch.path(), &prefix, &files] {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
+    }
+    let upstream = nginx(bench, &prefix, "upstream", &[])?;
     let behind = upstream.port.to_string();
-    let peer = nginx(
-        &root.join("benches/edge/nginx.conf"),
-        prefix,
-        "peer",
-        &[("@UPSTREAM@", &behind)],
-    )?;
-    let few = edge(program, prefix, &behind, 10)?;
-    let many = edge(program, prefix, &behind, MANY_HOSTS)?;
-    println!("{WORKERS} workers each, medians of {ROUNDS} rounds of {ROUND_SECONDS} s in turns\n");
-    println!("| | edge | nginx | ratio | target | |\n|---|---|---|---|---|---|");
+    let peer = nginx(bench, &prefix, "nginx", &[("@UPSTREAM@", &behind)])?;
+    let few = edge(bench, &prefix, &behind, FEW_HOSTS)?;
+    let many = edge(bench, &prefix, &behind, MANY_HOSTS)?;
+    let mut figures = Vec::new();
     for case in &CASES {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            theirs.push(load(&peer, case)?);
-            ours.push(load(&few, case)?);
-        }
-        let cpu = |samples: &[Sample]| median(samples, |sample| sample.cpu_us);
-        let p99 = |samples: &[Sample]| median(samples, |sample| sample.p99_ms);
-        row(
-            &format!("CPU of a {}, µs", case.name),
-            (cpu(&ours), cpu(&theirs)),
-            case.target,
-        );
-        row(
-            &format!("p99 of a {}, ms", case.name),
-            (p99(&ours), p99(&theirs)),
-            P99_TARGET,
-        );
-        let rate = |samples: &[Sample]| median(samples, |sample| sample.per_second);
-        println!(
-            "| {} per second | {:.0} | {:.0} | | | |",
-            case.name,
-            rate(&ours),
-            rate(&theirs)
-        );
+        figures.extend(compare(case, &few, &peer)?);
     }
     let (mut with_many, mut with_few) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        with_few.push(load(&few, &CASES[0])?);
-        with_many.push(load(&many, &CASES[0])?);
+        with_few.push(load(&few, &CASES[0])?.cpu_us);
+        with_many.push(load(&many, &CASES[0])?.cpu_us);
     }
-    let cpu = |samples: &[Sample]| median(samples, |sample| sample.cpu_us);
-    println!("\n| | {MANY_HOSTS} hosts | 10 hosts | ratio | target | |\n|---|---|---|---|---|---|");
-    row(
-        "CPU of a proxied request, µs",
-        (cpu(&with_many), cpu(&with_few)),
-        HOSTS_TARGET,
-    );
-    Ok(())
+    figures.push(Figure {
+        what: format!("edge: {}, CPU, {MANY_HOSTS} hosts", CASES[0].name),
+        ours: Readings::new("µs", with_many)?,
+        peer: Some((format!("{FEW_HOSTS} hosts"), Readings::new("µs", with_few)?)),
+        target: Target::Times(HOSTS_TARGET),
+    });
+    Ok(figures)
 }
 
-fn row(what: &str, (ours, theirs): (f64, f64), target: f64) {
-    let ratio = ours / theirs;
-    let verdict = if ratio <= target { "reached" } else { "not reached" };
-    println!("| {what} | {ours:.1} | {theirs:.1} | {ratio:.2} | ≤ {target:.2} | {verdict} |");
+/// Both in turns.
+fn compare(case: &Case, ours: &Server, peer: &Server) -> anyhow::Result<[Figure; 3]> {
+    let mut samples = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        samples.1.push(load(peer, case)?);
+        samples.0.push(load(ours, case)?);
+    }
+    let figure = |what: &str, unit, of: fn(&Sample) -> f64, target| -> anyhow::Result<Figure> {
+        Ok(Figure {
+            what: format!("edge: {}, {what}", case.name),
+            ours: Readings::new(unit, samples.0.iter().map(of).collect())?,
+            peer: Some((
+                "nginx".to_owned(),
+                Readings::new(unit, samples.1.iter().map(of).collect())?,
+            )),
+            target,
+        })
+    };
+    Ok([
+        figure("CPU", "µs", |sample| sample.cpu_us, Target::Times(case.target))?,
+        figure("p99", "ms", |sample| sample.p99_ms, Target::Times(P99_TARGET))?,
+        figure("per second", "", |sample| sample.per_second, Target::Told)?,
+    ])
 }
 
 /// Loads `server` for one round.
@@ -265,19 +224,19 @@ fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     Ok(ticks / TICKS)
 }
 
-fn nginx(template: &Path, prefix: &Path, name: &str, more: &[(&str, &str)]) -> anyhow::Result<Server> {
+/// `name` is that of its configuration.
+fn nginx(bench: &Bench, prefix: &Path, name: &str, more: &[(&str, &str)]) -> anyhow::Result<Server> {
     let port = free_port()?;
-    let own = if name == "upstream" {
-        "@UPSTREAM@"
-    } else {
-        "@LISTEN@"
+    let (own, host) = match name {
+        "upstream" => ("@UPSTREAM@", "localhost"),
+        _ => ("@LISTEN@", "app-0.localhost"),
     };
     let (port_text, workers) = (port.to_string(), WORKERS.to_string());
     let (prefix_text, files) = (
         prefix.display().to_string(),
         prefix.join("files").display().to_string(),
     );
-    let mut text = fs::read_to_string(template)?;
+    let mut text = fs::read_to_string(bench.root.join(format!("benches/edge/{name}.conf")))?;
     let known = [
         (own, port_text.as_str()),
         ("@WORKERS@", &workers),
@@ -291,20 +250,12 @@ fn nginx(template: &Path, prefix: &Path, name: &str, more: &[(&str, &str)]) -> a
     fs::write(&configuration, text)?;
     let mut command = Command::new("nginx");
     command.arg("-p").arg(prefix).arg("-c").arg(&configuration);
-    start(
-        &mut command,
-        port,
-        if name == "upstream" {
-            "localhost"
-        } else {
-            "app-0.localhost"
-        },
-    )
+    start(&mut command, port, host)
 }
 
-fn edge(program: &Path, prefix: &Path, upstream: &str, hosts: usize) -> anyhow::Result<Server> {
+fn edge(bench: &Bench, prefix: &Path, upstream: &str, hosts: usize) -> anyhow::Result<Server> {
     let port = free_port()?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(bench.programs.join("edge-alone"));
     command
         .args([
             &port.to_string(),
@@ -358,10 +309,4 @@ fn pattern(bytes: usize) -> Vec<u8> {
     (0..bytes)
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect()
-}
-
-fn median(samples: &[Sample], of: impl Fn(&Sample) -> f64) -> f64 {
-    let mut values: Vec<f64> = samples.iter().map(of).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

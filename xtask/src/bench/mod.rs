@@ -4,6 +4,7 @@
 //! figure is the median of several readings, ours and the peer's in turns.
 
 mod deploy;
+mod edge;
 mod figure;
 mod memory;
 mod platform;
@@ -22,13 +23,14 @@ use figure::{Figure, Readings, Target, table};
 type Measure = fn(&Bench) -> anyhow::Result<Vec<Figure>>;
 
 /// What measures, by the name that asks for it alone.
-const GROUPS: [(&str, Measure); 6] = [
+const GROUPS: [(&str, Measure); 7] = [
     ("sandbox", sandbox::measure),
     ("deploy", deploy::measure),
     ("switch", switch::measure),
     ("watch", watch::measure),
     ("restart", restart::measure),
     ("memory", memory::measure),
+    ("edge", edge::measure),
 ];
 
 /// Where everything is.

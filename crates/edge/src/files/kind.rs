@@ -68,9 +68,35 @@ fn of_binary(extension: &str) -> &'static str {
     }
 }
 
+/// Whether files of a content type become smaller when they are compressed: texts, and what is not packed already.
+pub(super) fn is_compressible(kind: &str) -> bool {
+    const OTHERS: [&str; 7] = [
+        "application/wasm",
+        "image/svg+xml; charset=utf-8",
+        "image/bmp",
+        "image/vnd.microsoft.icon",
+        "font/ttf",
+        "font/otf",
+        "model/gltf+json",
+    ];
+    kind.starts_with("text/")
+        || (kind.starts_with("application/") && kind.ends_with("; charset=utf-8"))
+        || OTHERS.contains(&kind)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use super::{is_compressible, of};
+
+    #[test]
+    fn texts_and_unpacked_kinds_are_compressed() {
+        for path in ["a.html", "a.js", "a.json", "a.svg", "a.wasm", "a.ttf"] {
+            assert!(is_compressible(of(path)), "{path}");
+        }
+        for path in ["a.png", "a.woff2", "a.mp4", "a.zip", "a.bin", "a.pdf"] {
+            assert!(!is_compressible(of(path)), "{path}");
+        }
+    }
 
     #[test]
     fn kinds() {

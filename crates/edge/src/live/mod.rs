@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use self::insert::insert;
 use self::policy::Site;
 use self::socket::Sockets;
-use crate::answer::{Body, full};
+use crate::answer::Reply;
 use crate::host::Host;
 use crate::page::{Trouble, accepts_html};
 use crate::proxy::Errand;
@@ -57,7 +57,7 @@ impl Live {
     }
 
     /// Answers for the reserved paths of a known host.
-    pub(crate) fn answer(&self, errand: &mut Errand) -> Option<Result<Response<Body>, Trouble>> {
+    pub(crate) fn answer(&self, errand: &mut Errand) -> Option<Result<Response<Reply>, Trouble>> {
         let path = errand.request.uri().path();
         if !path.starts_with(RESERVED) {
             return None;
@@ -100,8 +100,8 @@ impl Live {
 
 impl Page {
     /// The answer with the script at its end, where it is a page that takes one.
-    pub(crate) fn finish(&self, response: Response<Body>) -> Response<Body> {
-        insert(response, &self.site)
+    pub(crate) fn finish(&self, response: Response<Reply>) -> Response<Reply> {
+        insert(response.map(Reply::into_body), &self.site).map(Reply::Stream)
     }
 }
 
@@ -116,8 +116,8 @@ fn loads_document(method: &Method, headers: &HeaderMap) -> bool {
     }
 }
 
-fn script() -> Response<Body> {
-    let mut response = Response::new(full(SCRIPT));
+fn script() -> Response<Reply> {
+    let mut response = Response::new(Reply::Whole(SCRIPT.into()));
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,

@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
-use crate::answer::{Body, empty};
+use crate::answer::Reply;
 use crate::page::Trouble;
 use crate::proxy::Errand;
 use crate::table::Tables;
@@ -66,7 +66,7 @@ impl Sockets {
     }
 
     /// Agrees to change the protocol, for a page of the same origin.
-    pub(super) fn open(&self, errand: &mut Errand) -> Result<Response<Body>, Trouble> {
+    pub(super) fn open(&self, errand: &mut Errand) -> Result<Response<Reply>, Trouble> {
         let request = &mut errand.request;
         let Some(key) = wanted(request.headers()) else {
             return Err(Trouble::BadRequest {
@@ -90,7 +90,7 @@ impl Sockets {
             place,
         };
         tokio::spawn(socket.run(hyper::upgrade::on(request)));
-        let mut response = Response::new(empty());
+        let mut response = Response::new(Reply::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn places_are_bounded_and_given_back() {
         let (acknowledged, _) = tokio::sync::watch::channel(0);
-        let tables = Tables::new(Arc::default(), acknowledged, crate::Activity::default());
+        let tables = Tables::new(Arc::default(), acknowledged, crate::Activity::new(1));
         let sockets = Sockets::new(Arc::new(tables), CancellationToken::new());
         let mut held: Vec<Place> = (0..SOCKETS_PER_HOST_MAX)
             .map(|_| sockets.place("a").unwrap())

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use serde_json::json;
 
 pub(crate) use self::trouble::Trouble;
-use crate::answer::{Body, full};
+use crate::answer::Reply;
 use crate::{ERROR_HEADER, REQUEST_ID_HEADER};
 
 /// Pages load nothing, run nothing and cannot be framed.
@@ -33,13 +33,13 @@ impl Reader {
     }
 
     /// The answer that says what is the matter.
-    pub(crate) fn tell(&self, trouble: &Trouble) -> Response<Body> {
+    pub(crate) fn tell(&self, trouble: &Trouble) -> Response<Reply> {
         let words = trouble.words();
         let (kind, body) = match self.wants_html {
             true => ("text/html; charset=utf-8", html::render(trouble, &words)),
             false => ("application/problem+json", self.problem(trouble, &words)),
         };
-        let mut response = Response::new(full(body));
+        let mut response = Response::new(Reply::Whole(body.into()));
         *response.status_mut() = words.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

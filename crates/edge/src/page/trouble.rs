@@ -30,6 +30,12 @@ pub(crate) enum Trouble {
         size_bytes: u64,
     },
     ContentMissing,
+    PreconditionFailed,
+    NotAcceptable,
+    PlatformFailed,
+    TooManyHeaders {
+        limit: usize,
+    },
     TooLarge {
         limit_bytes: u64,
     },
@@ -195,6 +201,34 @@ impl Trouble {
             )
             .detail("The file belongs to this preview, and the server could not read it.")
             .hint("See the server's log, and deploy again."),
+            Self::PreconditionFailed => words(
+                StatusCode::PRECONDITION_FAILED,
+                "precondition_failed",
+                "The file is another one",
+            )
+            .detail("The file that the request is about is not the one that is here.")
+            .hint("Ask for it without If-Match."),
+            Self::NotAcceptable => words(
+                StatusCode::NOT_ACCEPTABLE,
+                "not_acceptable",
+                "Not available in that form",
+            )
+            .detail("The request refuses the file as it is, and names no coding that is here.")
+            .hint("Allow `identity` in Accept-Encoding."),
+            Self::PlatformFailed => words(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "platform_failed",
+                "The server failed",
+            )
+            .detail("It broke off while it worked on this request.")
+            .hint("See the server's log, and report what it says."),
+            Self::TooManyHeaders { limit } => words(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "too_many_headers",
+                "Too many header fields",
+            )
+            .detail(format!("The request has more than {limit} header fields."))
+            .hint("Send fewer."),
             Self::TooLarge { limit_bytes } => {
                 words(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too much was sent")
                     .detail(format!(

@@ -8,20 +8,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::exchange::Exchange;
+use super::{ATTENTION_TIME, Keeping};
 use crate::BoxError;
 use crate::activity::{Standing, Ticket};
 
 pub(super) struct Download {
-    inner: Incoming,
+    /// Until its end.
+    exchange: Option<Exchange>,
+    keeping: Keeping,
     idle_time: Duration,
-    alarm: Pin<Box<Sleep>>,
-    cut: Pin<Box<dyn Future<Output = Cut> + Send>>,
+    /// Since when the application says nothing, once that lasts.
+    silent_since: Option<Instant>,
+    stop: Option<CancellationToken>,
+    cut: Option<Pin<Box<dyn Future<Output = Cut> + Send>>>,
     /// The request is open until its answer has been passed on.
-    _ticket: Ticket,
+    ticket: Ticket,
 }
 
 /// Why an answer was not passed on to its end.
@@ -38,19 +43,63 @@ pub(super) enum Cut {
 impl Download {
     /// `stop`: cut it when this fires.
     pub(super) fn new(
-        inner: Incoming,
+        exchange: Exchange,
         ticket: Ticket,
-        idle_time: Duration,
+        (keeping, idle_time): (Keeping, Duration),
         stop: Option<CancellationToken>,
     ) -> Self {
-        let cut = Box::pin(cut(&ticket, stop));
-        Self {
-            inner,
+        let mut download = Self {
+            exchange: Some(exchange),
+            keeping,
             idle_time,
-            alarm: Box::pin(sleep(idle_time)),
-            cut,
-            _ticket: ticket,
+            silent_since: None,
+            stop,
+            cut: None,
+            ticket,
+        };
+        download.finish();
+        download
+    }
+
+    /// At its end the connection goes back.
+    fn finish(&mut self) {
+        if let Some(exchange) = self.exchange.take_if(|exchange| exchange.is_ended())
+            && let Some(wire) = exchange.into_wire()
+        {
+            self.keeping.keep(&self.ticket, wire);
         }
+    }
+
+    /// Looks whether this must end although the application has nothing to say. What ends quickly, as most does, is
+    /// never looked after: only a silence that lasts is.
+    fn watch(&mut self, context: &mut Context<'_>) -> Poll<Cut> {
+        let Some(exchange) = &mut self.exchange else {
+            return Poll::Pending;
+        };
+        let alarm = &mut exchange.wire.alarm;
+        if let Some(cut) = &mut self.cut
+            && let Poll::Ready(cut) = cut.as_mut().poll(context)
+        {
+            return Poll::Ready(cut);
+        }
+        if !alarm.is_set() {
+            alarm.set(ATTENTION_TIME.min(self.idle_time));
+        }
+        if alarm.poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        let since = *self
+            .silent_since
+            .get_or_insert_with(|| Instant::now() - ATTENTION_TIME.min(self.idle_time));
+        if since.elapsed() >= self.idle_time {
+            return Poll::Ready(Cut::Silent);
+        }
+        alarm.set_at(since + self.idle_time);
+        if self.cut.is_none() {
+            self.cut = Some(Box::pin(cut(&self.ticket, self.stop.take())));
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -92,25 +141,28 @@ impl HttpBody for Download {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
+        let Some(exchange) = &mut this.exchange else {
+            return Poll::Ready(None);
+        };
         // What has come is passed on before anything is cut.
-        if let Poll::Ready(frame) = Pin::new(&mut this.inner).poll_frame(context) {
-            this.alarm.as_mut().reset(Instant::now() + this.idle_time);
+        if let Poll::Ready(frame) = exchange.poll_frame(context) {
+            exchange.wire.alarm.clear();
+            this.silent_since = None;
+            this.finish();
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        if let Poll::Ready(cut) = this.cut.as_mut().poll(context) {
-            return Poll::Ready(Some(Err(cut.into())));
-        }
-        match this.alarm.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(Cut::Silent.into()))),
-            Poll::Pending => Poll::Pending,
-        }
+        this.watch(context).map(|cut| Some(Err(cut.into())))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.exchange.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let left = match &self.exchange {
+            Some(exchange) => exchange.bytes_left(),
+            None => Some(0),
+        };
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

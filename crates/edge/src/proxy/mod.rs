@@ -4,43 +4,55 @@
 //! twice for something that changes the world: only safe requests without a body are sent a second time, and only when
 //! a kept connection turned out to be dead.
 
-mod connector;
 mod cookies;
 mod download;
-mod headers;
+mod exchange;
+mod framing;
+mod head;
+mod pool;
+mod request;
 mod tunnel;
+mod wire;
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode, Uri, Version, request};
+use http::{Request, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use model::InstanceId;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::connector::Connector;
 use self::download::Download;
-use self::headers::Forwarded;
+use self::exchange::{Broken, Exchange, sending};
+use self::head::Head;
+use self::request::{Forwarded, upgrade_of};
 use self::tunnel::Tunnel;
+use self::wire::Wire;
 use crate::Peer;
 use crate::activity::{Standing, Ticket};
-use crate::answer::{Body, empty, strip_ours};
+use crate::answer::{Reply, strip_ours};
 use crate::hold::Wakes;
 use crate::host::Host;
 use crate::options::{Dial, EdgeLimits, EdgeOptions};
-use crate::page::Trouble;
-use crate::upload::{Progress, Upload, UploadError};
+use crate::page::{Reader, Trouble};
+use crate::upload::{Upload, UploadError};
+
+pub(crate) use self::pool::Pool;
+
+/// Whoever waits longer than this for an instance is told when it is put to sleep or dropped; shorter waits are not
+/// worth the listening.
+const ATTENTION_TIME: Duration = Duration::from_millis(50);
+/// How often a wake is asked for while a request waits for an instance that was put to sleep under it.
+const ASK_TIME: Duration = Duration::from_secs(1);
 
 /// Passes requests on.
 pub(crate) struct Proxy {
-    /// Connections are kept and used again.
-    pooled: Client<Connector, Body>,
-    /// Every request has a connection of its own; for the second try.
-    fresh: Client<Connector, Body>,
+    dialer: Arc<dyn Dial>,
     limits: EdgeLimits,
     public_scheme: String,
     public_port: Option<u16>,
@@ -53,13 +65,30 @@ pub(crate) struct Errand {
     pub(crate) peer: Peer,
     pub(crate) host: Host,
     pub(crate) request: Request<Incoming>,
+    /// The worker whose connection it came on.
+    pub(crate) worker: usize,
 }
 
-/// Who waits for an answer, and how long.
-struct Waiting<'a> {
-    instance: &'a InstanceId,
-    ticket: &'a Ticket,
-    progress: &'a Progress,
+/// Where it goes, and the count of it.
+pub(crate) struct Way<'a> {
+    pub(crate) instance: &'a InstanceId,
+    pub(crate) port: u16,
+    /// Lives as long as the answer does.
+    pub(crate) ticket: Ticket,
+    pub(crate) worker: usize,
+}
+
+/// What becomes of a connection after its answer.
+#[derive(Clone, Copy)]
+struct Keeping {
+    worker: usize,
+    max: usize,
+}
+
+impl Keeping {
+    fn keep(self, ticket: &Ticket, wire: Wire) {
+        ticket.pool().keep(self.worker, wire, self.max);
+    }
 }
 
 impl Proxy {
@@ -69,198 +98,183 @@ impl Proxy {
         wakes: Arc<Wakes>,
         stop: CancellationToken,
     ) -> Self {
-        let limits = options.limits.clone();
-        let connector = Connector::new(dialer, limits.dial_time);
-        let client = |idle_max: usize| {
-            Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(limits.pool_idle_time)
-                .pool_max_idle_per_host(idle_max)
-                .retry_canceled_requests(true)
-                .set_host(false)
-                .build(connector.clone())
-        };
         Self {
-            pooled: client(limits.pool_idle_max),
-            fresh: client(0),
+            dialer,
             public_scheme: options.public_scheme.clone(),
             public_port: options.public_port,
-            limits: limits.clone(),
+            limits: options.limits.clone(),
             wakes,
             stop,
         }
     }
 
-    /// Has `errand` answered by `port` of the instance. `ticket` lives as long as the answer does.
+    /// Has `errand` answered by an instance.
     pub(crate) async fn forward(
         &self,
         errand: Errand,
-        (instance, port): (&InstanceId, u16),
-        ticket: Ticket,
-    ) -> Result<Response<Body>, Trouble> {
+        way: Way<'_>,
+        reader: &Reader,
+    ) -> Result<Response<Reply>, Trouble> {
         let Errand {
             peer,
             host,
             mut request,
+            ..
         } = errand;
         let limit_bytes = self.limits.request_body_bytes_max;
         if request.body().size_hint().lower() > limit_bytes {
             return Err(Trouble::TooLarge { limit_bytes });
         }
-        let upgrade = headers::upgrade_of(request.headers());
+        let upgrade = upgrade_of(request.headers());
         let visitor = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
-        let (mut head, body) = request.into_parts();
-        head.uri = target(instance, port, &head.uri)?;
-        head.version = Version::HTTP_11;
-        head.extensions.clear();
+        let (parts, body) = request.into_parts();
+        let body = Upload::new(body, &self.limits);
         let forwarded = Forwarded {
             peer: peer.0.ip(),
             host: &host,
             scheme: &self.public_scheme,
             port: self.public_port,
+            request_id: &reader.request_id,
         };
-        headers::prepare(&mut head.headers, &forwarded, upgrade);
-        let (upload, progress) = Upload::new(body, &self.limits);
-        let waiting = Waiting {
-            instance,
-            ticket: &ticket,
-            progress: &progress,
-        };
-        let mut response = self.exchange(head, upload, waiting).await?;
+        let head = request::write(&parts, &forwarded, sending(&body), upgrade.as_ref());
+        let how = (parts.method, upgrade.is_some());
+        let (exchange, head) = self.exchange(how, (head, body), &way).await?;
 
-        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        headers::clean(response.headers_mut(), switched);
+        let mut response = Response::new(());
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.headers;
         cookies::narrow(response.headers_mut(), &host.name);
         strip_ours(response.headers_mut());
-        if switched {
+        let ticket = way.ticket;
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let visitor = visitor.ok_or(Trouble::UpstreamInvalid)?;
-            let application = hyper::upgrade::on(&mut response);
             let tunnel = Tunnel {
                 idle_time: self.limits.stream_idle_time,
                 stop: self.stop.clone(),
                 ticket,
             };
-            tokio::spawn(tunnel.run(visitor, application));
-            return Ok(response.map(|_| empty()));
+            tokio::spawn(tunnel.run(visitor, exchange.wire.into_parts()));
+            return Ok(response.map(|()| Reply::empty()));
         }
         let stop = is_event_stream(&response).then(|| self.stop.clone());
-        Ok(response
-            .map(|body| Download::new(body, ticket, self.limits.stream_idle_time, stop).boxed_unsync()))
+        let keeping = Keeping {
+            worker: way.worker,
+            max: self.limits.pool_idle_max,
+        };
+        let times = (keeping, self.limits.stream_idle_time);
+        let download = Download::new(exchange, ticket, times, stop);
+        Ok(response.map(|()| Reply::Stream(download.boxed_unsync())))
     }
 
     /// Sends the request, a second time where that is safe.
     async fn exchange(
         &self,
-        head: request::Parts,
-        upload: Upload,
-        waiting: Waiting<'_>,
-    ) -> Result<Response<Incoming>, Trouble> {
-        let safe =
-            matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS) && upload.is_end_stream();
-        let again = safe.then(|| Request::from_parts(head.clone(), empty()));
-        let first = Request::from_parts(head, upload.boxed_unsync());
-        let error = match self.attempt(&self.pooled, first, &waiting).await? {
-            Ok(response) => return Ok(response),
+        how: (http::Method, bool),
+        (head, body): (Vec<u8>, Upload),
+        way: &Way<'_>,
+    ) -> Result<(Exchange, Head), Trouble> {
+        let kept = way
+            .ticket
+            .pool()
+            .take(way.worker, way.port, self.limits.pool_idle_time);
+        let wire = match kept {
+            Some(wire) => wire,
+            None => self.dial(way).await?,
+        };
+        let mut exchange = Exchange::new(wire, how, head, body);
+        let error = match self.head(&mut exchange, way).await? {
+            Ok(head) => return Ok((exchange, head)),
             Err(error) => error,
         };
-        let error = match again {
-            Some(again) if broke_off(&error) => match self.attempt(&self.fresh, again, &waiting).await? {
-                Ok(response) => return Ok(response),
-                Err(error) => error,
-            },
-            _ => error,
+        let error = match exchange.again(&error) {
+            Ok(again) => {
+                let mut exchange = again(self.dial(way).await?);
+                match self.head(&mut exchange, way).await? {
+                    Ok(head) => return Ok((exchange, head)),
+                    Err(error) => error,
+                }
+            }
+            Err(_) => error,
         };
-        let trouble = explain(&error);
-        if trouble == Trouble::Unreachable {
-            // It may have crashed: whoever makes instances exist should look.
-            self.wakes.ask(waiting.instance);
-        }
-        tracing::debug!(instance = %waiting.instance, error = &error as &dyn std::error::Error, "no answer");
-        Err(trouble)
+        tracing::debug!(instance = %way.instance, %error, "no answer");
+        Err(match error {
+            Broken::Upload(UploadError::TooLarge { limit_bytes }) => Trouble::TooLarge { limit_bytes },
+            Broken::Upload(UploadError::Stalled) => Trouble::BodyStalled,
+            Broken::Invalid => Trouble::UpstreamInvalid,
+            Broken::Closed | Broken::Io(_) | Broken::VisitorGone => Trouble::UpstreamClosed,
+        })
     }
 
-    /// One try: the head of the answer, the error of the connection, or the end of patience.
-    async fn attempt(
-        &self,
-        client: &Client<Connector, Body>,
-        request: Request<Body>,
-        waiting: &Waiting<'_>,
-    ) -> Result<Result<Response<Incoming>, Error>, Trouble> {
-        let mut answer = std::pin::pin!(client.request(request));
-        let mut standing = waiting.ticket.standing();
+    /// A new connection.
+    async fn dial(&self, way: &Way<'_>) -> Result<Wire, Trouble> {
+        let dialed =
+            tokio::time::timeout(self.limits.dial_time, self.dialer.dial(way.instance, way.port)).await;
+        let error = match dialed {
+            // Requests must not wait for an acknowledgement of what went before.
+            Ok(Ok(stream)) => match stream.set_nodelay(true) {
+                Ok(()) => return Ok(Wire::new(stream, way.port)),
+                Err(error) => error,
+            },
+            Ok(Err(error)) => error,
+            Err(_) => std::io::ErrorKind::TimedOut.into(),
+        };
+        tracing::debug!(instance = %way.instance, %error, "not reached");
+        // It may have crashed: whoever makes instances exist should look.
+        self.wakes.ask(way.instance);
+        Err(Trouble::Unreachable)
+    }
+
+    /// The head of the answer, the error of the connection, or the end of patience.
+    async fn head(&self, exchange: &mut Exchange, way: &Way<'_>) -> Result<Result<Head, Broken>, Trouble> {
         let patience = self.limits.response_head_time;
-        let mut late = std::pin::pin!(waiting.progress.still_for(patience));
-        let mut again = tokio::time::interval(Duration::from_secs(1));
+        exchange.wire.alarm.set(ATTENTION_TIME.min(patience));
+        if let Some(answer) = head_or_alarm(exchange).await {
+            return Ok(answer);
+        }
+        let mut standing = way.ticket.standing();
         loop {
             let now = *standing.borrow_and_update();
             match now {
                 Standing::Dropped => return Err(Trouble::Dropped),
                 // It was put to sleep although this request was on its way: it must wake to answer.
-                Standing::Asleep => self.wakes.ask(waiting.instance),
+                Standing::Asleep => self.wakes.ask(way.instance),
                 Standing::Serving => {}
             }
+            let until = exchange.moved_at() + patience;
+            if Instant::now() >= until {
+                return Err(Trouble::UpstreamTimeout {
+                    seconds: patience.as_secs(),
+                });
+            }
+            let ask_again = Instant::now() + ASK_TIME;
+            let look = if now == Standing::Asleep {
+                until.min(ask_again)
+            } else {
+                until
+            };
+            exchange.wire.alarm.set_at(look);
             tokio::select! {
-                result = &mut answer => return Ok(result),
-                () = &mut late => return Err(Trouble::UpstreamTimeout { seconds: patience.as_secs() }),
+                answer = head_or_alarm(exchange) => if let Some(answer) = answer {
+                    return Ok(answer);
+                },
                 _ = standing.changed() => {}
-                _ = again.tick(), if now == Standing::Asleep => {}
             }
         }
     }
 }
 
-/// The instance and port in the place of a host, as the pool's key; the path as it came.
-fn target(instance: &InstanceId, port: u16, uri: &Uri) -> Result<Uri, Trouble> {
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let target = Uri::builder()
-        .scheme("http")
-        .authority(format!("{instance}:{port}"))
-        .path_and_query(path);
-    target.build().map_err(|_| Trouble::BadRequest {
-        why: "Its target is not a path.",
+/// The head of the answer; `None` when the alarm rings before.
+async fn head_or_alarm(exchange: &mut Exchange) -> Option<Result<Head, Broken>> {
+    poll_fn(|context| match exchange.poll_head(context) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => exchange.wire.alarm.poll(context).map(|()| None),
     })
-}
-
-/// Whether the application ended the connection before it answered.
-fn broke_off(error: &Error) -> bool {
-    !error.is_connect()
-        && sources(error).any(|source| {
-            let of_hyper = source.downcast_ref::<hyper::Error>();
-            of_hyper.is_some_and(|error| {
-                error.is_incomplete_message() || error.is_canceled() || error.is_closed()
-            }) || source.downcast_ref::<std::io::Error>().is_some()
-        })
-}
-
-fn explain(error: &Error) -> Trouble {
-    if error.is_connect() {
-        return Trouble::Unreachable;
-    }
-    if let Some(error) = sources(error).find_map(|source| source.downcast_ref::<UploadError>()) {
-        return (*error).into();
-    }
-    let invalid = sources(error).filter_map(|source| source.downcast_ref::<hyper::Error>());
-    match invalid
-        .into_iter()
-        .any(|error| error.is_parse() || error.is_parse_too_large())
-    {
-        true => Trouble::UpstreamInvalid,
-        false => Trouble::UpstreamClosed,
-    }
-}
-
-fn sources<'a>(error: &'a Error) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(std::error::Error::source(error), |error| error.source())
+    .await
 }
 
 fn is_event_stream<B>(response: &Response<B>) -> bool {
-    let kind = response
-        .headers()
-        .get(http::header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    kind.is_some_and(|kind| {
-        kind.trim_start()
-            .to_ascii_lowercase()
-            .starts_with("text/event-stream")
-    })
+    const KIND: &[u8] = b"text/event-stream";
+    let kind = response.headers().get(http::header::CONTENT_TYPE);
+    kind.and_then(|kind| kind.as_bytes().trim_ascii_start().get(..KIND.len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(KIND))
 }

@@ -5,9 +5,11 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +17,7 @@ use super::download::cut;
 use crate::activity::Ticket;
 
 const CHUNK_BYTES: usize = 16 << 10;
-/// Both sides have agreed when a tunnel begins; only the last bytes of their heads are still on their way.
+/// Both sides have agreed when a tunnel begins; only the last bytes of the answer's head are still on their way.
 const SWITCH_TIME: Duration = Duration::from_secs(10);
 
 pub(super) struct Tunnel {
@@ -25,16 +27,20 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    pub(super) async fn run(self, visitor: OnUpgrade, application: OnUpgrade) {
-        let both = timeout(SWITCH_TIME, async { tokio::try_join!(visitor, application) });
-        let (visitor, application) = match both.await {
-            Ok(Ok((visitor, application))) => (TokioIo::new(visitor), TokioIo::new(application)),
+    /// `early` is what the application has said already.
+    pub(super) async fn run(self, visitor: OnUpgrade, (application, early): (TcpStream, BytesMut)) {
+        let mut visitor = match timeout(SWITCH_TIME, visitor).await {
+            Ok(Ok(visitor)) => TokioIo::new(visitor),
             Ok(Err(error)) => return tracing::debug!(%error, "an upgrade was not completed"),
             Err(_) => return tracing::debug!("an upgrade took too long"),
         };
         let moved = AtomicBool::new(false);
+        let talk = async {
+            visitor.write_all(&early).await?;
+            splice(visitor, application, &moved).await
+        };
         tokio::select! {
-            result = splice(visitor, application, &moved) => {
+            result = talk => {
                 if let Err(error) = result {
                     tracing::debug!(%error, "an upgraded connection broke");
                 }

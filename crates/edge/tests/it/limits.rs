@@ -10,7 +10,7 @@ use crate::world::{World, awake, instance};
 
 #[tokio::test]
 async fn a_head_that_comes_too_slowly_ends_the_connection() {
-    let world = World::with(|limits| limits.request_head_time = Duration::from_millis(100)).await;
+    let world = World::with(|options| options.limits.request_head_time = Duration::from_millis(100)).await;
     let mut silent = Visitor::new(world.address).await;
     let mut slow = Visitor::new(world.address).await;
     slow.send("GET / HTTP/1.1\r\nHost: local").await;
@@ -23,9 +23,9 @@ async fn a_head_that_comes_too_slowly_ends_the_connection() {
 
 #[tokio::test]
 async fn heads_are_bounded_in_bytes_and_fields() {
-    let world = World::with(|limits| {
-        limits.request_head_bytes_max = 8_192;
-        limits.request_headers_max = 20;
+    let world = World::with(|options| {
+        options.limits.request_head_bytes_max = 8_192;
+        options.limits.request_headers_max = 20;
     })
     .await;
     let many: String = (0..30).map(|number| format!("X-{number}: 1\r\n")).collect();
@@ -41,7 +41,7 @@ async fn heads_are_bounded_in_bytes_and_fields() {
 
 #[tokio::test]
 async fn bodies_are_bounded_whether_they_tell_their_size_or_not() {
-    let mut world = World::with(|limits| limits.request_body_bytes_max = 4).await;
+    let mut world = World::with(|options| options.limits.request_body_bytes_max = 4).await;
     let _application = raw(&world, 1, |mut stream| async move {
         while read_head(&mut stream).await.is_some() {}
     })
@@ -66,7 +66,8 @@ async fn bodies_are_bounded_whether_they_tell_their_size_or_not() {
 
 #[tokio::test]
 async fn a_body_that_stands_still_is_given_up() {
-    let mut world = World::with(|limits| limits.request_body_stall_time = Duration::from_millis(50)).await;
+    let mut world =
+        World::with(|options| options.limits.request_body_stall_time = Duration::from_millis(50)).await;
     let _application = raw(&world, 1, |mut stream| async move {
         while read_head(&mut stream).await.is_some() {}
     })
@@ -85,7 +86,8 @@ async fn a_body_that_stands_still_is_given_up() {
 
 #[tokio::test]
 async fn an_application_that_does_not_answer_is_given_up() {
-    let mut world = World::with(|limits| limits.response_head_time = Duration::from_millis(100)).await;
+    let mut world =
+        World::with(|options| options.limits.response_head_time = Duration::from_millis(100)).await;
     let _application = raw(&world, 1, |mut stream| async move {
         while read_head(&mut stream).await.is_some() {}
     })
@@ -101,7 +103,7 @@ async fn an_application_that_does_not_answer_is_given_up() {
 
 #[tokio::test]
 async fn an_instance_takes_so_many_requests_and_no_more() {
-    let mut world = World::with(|limits| limits.instance_requests_max = 1).await;
+    let mut world = World::with(|options| options.limits.instance_requests_max = 1).await;
     let _application = raw(&world, 1, |mut stream| async move {
         while read_head(&mut stream).await.is_some() {}
     })
@@ -121,7 +123,7 @@ async fn an_instance_takes_so_many_requests_and_no_more() {
 
 #[tokio::test]
 async fn connections_beyond_the_limit_wait_for_a_place() {
-    let world = World::with(|limits| limits.connections_max = 1).await;
+    let world = World::with(|options| options.limits.connections_max = 1).await;
     let mut first = Visitor::new(world.address).await;
     assert_eq!(first.get("localhost", "/", "").await.status, 200);
     let mut second = Visitor::new(world.address).await;
@@ -134,7 +136,7 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
 
 #[tokio::test]
 async fn a_visitor_who_takes_nothing_is_let_go() {
-    let mut world = World::with(|limits| limits.write_stall_time = Duration::from_millis(100)).await;
+    let mut world = World::with(|options| options.limits.write_stall_time = Duration::from_millis(100)).await;
     let _application = raw(&world, 1, |mut stream| async move {
         read_head(&mut stream).await;
         let _ = stream

@@ -109,7 +109,7 @@ async fn an_upgraded_connection_ends_when_its_instance_leaves_the_table() {
 
 #[tokio::test]
 async fn an_idle_upgraded_connection_ends() {
-    let mut world = World::with(|limits| limits.stream_idle_time = Duration::from_millis(50)).await;
+    let mut world = World::with(|options| options.limits.stream_idle_time = Duration::from_millis(50)).await;
     let _application = echo(&world).await;
     world.publish(vec![("a.localhost", awake(1))]).await;
     let mut visitor = Visitor::new(world.address).await;

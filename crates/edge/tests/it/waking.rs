@@ -52,9 +52,9 @@ async fn a_held_request_follows_the_table_wherever_it_goes() {
 
 #[tokio::test]
 async fn a_request_is_held_for_so_long_and_so_many_and_no_more() {
-    let mut world = World::with(|limits| {
-        limits.hold_time = Duration::from_millis(200);
-        limits.held_max = 1;
+    let mut world = World::with(|options| {
+        options.limits.hold_time = Duration::from_millis(200);
+        options.limits.held_max = 1;
     })
     .await;
     world.publish(vec![("a.localhost", asleep(1))]).await;

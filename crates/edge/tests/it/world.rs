@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use edge::{Activity, Dial, Edge, EdgeLimits, EdgeLinks, EdgeOptions, Peer, PlatformService};
+use edge::{Activity, Dial, Edge, EdgeLinks, EdgeOptions, Peer, PlatformService};
 use http::{Request, Response};
 use http_body_util::Full;
 use model::route::{Kind, Route, RouteTable, Target};
@@ -90,10 +90,12 @@ impl World {
         Self::with(|_| {}).await
     }
 
-    pub(crate) async fn with(adjust: impl FnOnce(&mut EdgeLimits)) -> Self {
+    pub(crate) async fn with(adjust: impl FnOnce(&mut EdgeOptions)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut options = EdgeOptions::new(vec!["127.0.0.1:0".parse().unwrap()], "localhost");
-        adjust(&mut options.limits);
+        // One, so that connections to applications are used again; `switching.rs` has more.
+        options.workers = 1;
+        adjust(&mut options);
         let (links, ends) = links(directory.path());
         let edge = Edge::bind(options, links).unwrap();
         let shutdown = CancellationToken::new();

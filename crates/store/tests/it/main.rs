@@ -8,6 +8,7 @@
 mod blobs;
 mod collect;
 mod collect_steps;
+mod encoded;
 mod import;
 mod layers;
 mod recovery;
