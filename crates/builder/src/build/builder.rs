@@ -92,6 +92,11 @@ impl Builder {
         plan::detect(&self.source(tree)?)
     }
 
+    /// How to run the development server of the source `tree` over a directory that changes. Blocks.
+    pub fn detect_dev(&self, tree: &Digest) -> Result<Plan, Failure> {
+        plan::detect_dev(&self.source(tree)?)
+    }
+
     /// What the cx.toml of the source `tree` says; a source without one says nothing. Blocks.
     pub fn project_file(&self, tree: &Digest) -> Result<ProjectFile, Failure> {
         plan::project_file(&self.source(tree)?)

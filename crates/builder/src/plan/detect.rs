@@ -15,7 +15,7 @@ use super::{limits, manager, node};
 use crate::source::SourceFiles;
 
 /// What npm is told, so that an install fetches what builds need and nothing else.
-const INSTALL_VARIABLES: [(&str, &str); 3] = [
+pub(super) const INSTALL_VARIABLES: [(&str, &str); 3] = [
     ("CYPRESS_INSTALL_BINARY", "0"),
     ("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"),
     ("PUPPETEER_SKIP_DOWNLOAD", "1"),
@@ -24,9 +24,7 @@ const INSTALL_VARIABLES: [(&str, &str); 3] = [
 /// Works out how to build and serve `source`.
 pub fn detect(source: &dyn SourceFiles) -> Result<Plan, Failure> {
     let whole = View::new(source, "");
-    if whole.is_empty() {
-        return Err(Failure::new(Code::EmptySource, "the source holds no files"));
-    }
+    empty(&whole)?;
     let file = read_project_file(&whole)?;
     let root = root(&whole, &file)?;
     let view = View::new(source, &root);
@@ -94,7 +92,15 @@ pub fn project_file(source: &dyn SourceFiles) -> Result<ProjectFile, Failure> {
     read_project_file(&View::new(source, ""))
 }
 
-fn read_project_file(whole: &View<'_>) -> Result<ProjectFile, Failure> {
+/// Refuses a source without files.
+pub(super) fn empty(whole: &View<'_>) -> Result<(), Failure> {
+    match whole.is_empty() {
+        true => Err(Failure::new(Code::EmptySource, "the source holds no files")),
+        false => Ok(()),
+    }
+}
+
+pub(super) fn read_project_file(whole: &View<'_>) -> Result<ProjectFile, Failure> {
     let Some(text) = whole.text_in_source(project_file::FILE_NAME)? else {
         return Ok(ProjectFile::default());
     };
@@ -104,7 +110,7 @@ fn read_project_file(whole: &View<'_>) -> Result<ProjectFile, Failure> {
     })
 }
 
-fn root(whole: &View<'_>, file: &ProjectFile) -> Result<String, Failure> {
+pub(super) fn root(whole: &View<'_>, file: &ProjectFile) -> Result<String, Failure> {
     let Some(root) = said(&file.root)
         .and_then(normalise)
         .filter(|root| !root.is_empty())
@@ -120,7 +126,7 @@ fn root(whole: &View<'_>, file: &ProjectFile) -> Result<String, Failure> {
     ))
 }
 
-fn manifest(view: &View<'_>) -> Result<Option<Manifest>, Failure> {
+pub(super) fn manifest(view: &View<'_>) -> Result<Option<Manifest>, Failure> {
     let text = view.text("package.json")?;
     text.map(|text| Manifest::parse(&join(view.root(), "package.json"), &text))
         .transpose()

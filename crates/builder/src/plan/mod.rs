@@ -5,6 +5,7 @@
 //! Every field of a plan has its reason beside it. Nothing here knows how a plan is executed.
 
 mod detect;
+mod dev;
 mod javascript;
 mod limits;
 mod manager;
@@ -20,5 +21,6 @@ mod view;
 mod tests;
 
 pub use detect::{detect, project_file};
+pub use dev::detect_dev;
 pub(crate) use manager::is_own_install;
 pub(crate) use manifest::Manifest;

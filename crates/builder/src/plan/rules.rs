@@ -29,9 +29,22 @@ pub(super) struct Rule {
     pub(super) dev: Vec<String>,
     #[serde(default)]
     pub(super) own_server: bool,
+    pub(super) develop: Option<Develop>,
     #[serde(default)]
     pub(super) variables: BTreeMap<String, String>,
     pub(super) toolchain: Option<String>,
+}
+
+/// Its development server.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Develop {
+    pub(super) command: String,
+    /// Tell it where to listen.
+    #[serde(default)]
+    pub(super) flags: String,
+    #[serde(default)]
+    pub(super) variables: BTreeMap<String, String>,
 }
 
 /// How it is served, unless its configuration says otherwise.

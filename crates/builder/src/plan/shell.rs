@@ -40,7 +40,7 @@ fn is_assignment(word: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-fn is_plain(command: &str) -> bool {
+pub(super) fn is_plain(command: &str) -> bool {
     !command.contains(SPECIAL) && !is_assignment(first_word(command)) && !is_builtin(first_word(command))
 }
 
