@@ -207,6 +207,7 @@ impl Control {
             plan: row.plan,
             artifact: row.artifact,
             failure: row.failure,
+            live_directory: row.live_directory,
         })
     }
 

@@ -84,6 +84,9 @@ pub struct Deployment {
     pub artifact: Option<Artifact>,
     pub failure: Option<Failure>,
     pub instances: Vec<Instance>,
+    /// The directory of the server's machine over which its development server runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_directory: Option<String>,
 }
 
 /// One phase of a deployment: `upload`, `detect`, `toolchain`, `install`, `build`, `collect`, `start`, `health`, `route`.

@@ -110,6 +110,9 @@ pub(crate) struct UpArgs {
     /// Leave the preview running at the end
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Run the project's own development server over the directory as it is
+    #[arg(long)]
+    pub(crate) dev: bool,
     /// Deploy once, and follow no saves
     #[arg(long)]
     pub(crate) no_watch: bool,

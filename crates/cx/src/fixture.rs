@@ -27,6 +27,7 @@ pub(crate) fn deployment(state: State) -> view::Deployment {
         artifact: None,
         failure: None,
         instances: Vec::new(),
+        live_directory: None,
     }
 }
 

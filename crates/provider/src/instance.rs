@@ -1,6 +1,7 @@
 //! The seam: what every provider is asked and what it answers.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +21,8 @@ pub struct InstanceSpec {
     pub deployment: DeploymentId,
     pub service: ServiceName,
     pub server: Server,
+    /// A directory of the provider's machine to run over, instead of the source; absolute, without links.
+    pub live: Option<PathBuf>,
     /// All variables it is given, secrets included.
     pub variables: Vec<(String, String)>,
     /// Values that must not appear in any log.

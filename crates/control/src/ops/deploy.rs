@@ -13,7 +13,7 @@ use model::{
 use sqlx::{Sqlite, Transaction};
 
 use super::previews::WantedPreview;
-use super::{Kind, OpError};
+use super::{Kind, LiveDirectory, OpError};
 use crate::control::Control;
 use crate::rows::deployment::{Deployment, NewDeployment};
 use crate::rows::event::NewEvent;
@@ -40,6 +40,8 @@ pub struct DeployRequest {
     pub rebuild: bool,
     /// How long the upload took, as measured by whoever sent it.
     pub uploaded: Option<view::Phase>,
+    /// Run the development server over this directory, instead of building and serving the tree.
+    pub live: Option<LiveDirectory>,
 }
 
 /// What a new deployment of a preview is made of.
@@ -51,12 +53,17 @@ struct Making<'a> {
     /// In clear; sealed for the new deployment before they are written.
     variables: &'a BTreeMap<String, String>,
     uploaded: Option<&'a view::Phase>,
+    live_directory: Option<&'a str>,
 }
 
 impl Control {
     /// Queues a deployment of `request`.
     pub async fn deploy(&self, request: DeployRequest) -> Result<view::Deployment, OpError> {
         check_variables(&request.variables)?;
+        let live_directory = match request.live {
+            Some(live) => Some(self.check_live(live).await?),
+            None => None,
+        };
         let project = self.create_project(&request.project).await?;
         let source = self.put_tree(&project.id, &request.tree).await?;
         let file = read_project_file(&self.inner.store, &source).unwrap_or_default();
@@ -77,6 +84,7 @@ impl Control {
             prepared: None,
             variables: &request.variables,
             uploaded: request.uploaded.as_ref(),
+            live_directory: live_directory.as_deref(),
         };
         let (id, superseded) = self.make(&mut tx, &preview, making).await?;
         tx.commit().await?;
@@ -108,6 +116,7 @@ impl Control {
             prepared,
             variables: &variables,
             uploaded: None,
+            live_directory: before.live_directory.as_deref(),
         };
         let (id, superseded) = self.make(&mut tx, &preview, making).await?;
         tx.commit().await?;
@@ -152,6 +161,7 @@ impl Control {
             source: making.source,
             rebuild: making.rebuild,
             prepared: making.prepared,
+            live_directory: making.live_directory,
             now: self.now(),
         };
         rows::deployment::insert(tx, new).await?;

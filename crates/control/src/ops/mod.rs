@@ -5,6 +5,7 @@ mod blobs;
 mod deploy;
 mod error;
 mod follow;
+mod live;
 mod namespaces;
 mod previews;
 mod projects;
@@ -16,6 +17,7 @@ mod watching;
 pub use blobs::InlineFile;
 pub use deploy::DeployRequest;
 pub use error::{Kind, OpError};
+pub use live::{LiveDirectory, PROOF_PREFIX};
 pub use previews::{NewPreview, PreviewChange};
 pub(crate) use usage::Counted;
 

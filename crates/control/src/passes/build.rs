@@ -142,7 +142,12 @@ impl Control {
         }
         held.journal.phase_started("detect");
         let (builder, source) = (self.inner.builder.clone(), deployment.source);
-        let detected = tokio::task::spawn_blocking(move || builder.detect(&source)).await;
+        let live = deployment.live_directory.is_some();
+        let detected = tokio::task::spawn_blocking(move || match live {
+            true => builder.detect_dev(&source),
+            false => builder.detect(&source),
+        });
+        let detected = detected.await;
         let plan = detected
             .map_err(|error| Failure::new(Code::PlatformError, format!("detection broke off: {error}")))??;
         held.journal.phase_ended("detect");

@@ -78,6 +78,7 @@ impl Control {
             deployment: deployment.id.clone(),
             service: instance.service.clone(),
             server,
+            live: deployment.live_directory.as_ref().map(Into::into),
             variables,
             secrets: given.secrets,
             limits: plan.map(|plan| plan.limits.clone()).unwrap_or_default(),

@@ -25,6 +25,8 @@ pub(crate) struct Deployment {
     pub(crate) trust: Trust,
     pub(crate) source: Digest,
     pub(crate) rebuild: bool,
+    /// Where its development server runs, instead of over its source.
+    pub(crate) live_directory: Option<String>,
     pub(crate) plan: Option<Plan>,
     pub(crate) artifact: Option<Artifact>,
     pub(crate) reused_build_of: Option<DeploymentId>,
@@ -66,6 +68,7 @@ fn read(row: &SqliteRow) -> Result<Deployment, sqlx::Error> {
             .unwrap_or(Trust::Fork),
         source: parsed(row, "source")?,
         rebuild: row.try_get::<i64, _>("rebuild")? != 0,
+        live_directory: row.try_get("live_directory")?,
         plan: json_opt(row, "plan")?,
         artifact: json_opt(row, "artifact")?,
         reused_build_of: parsed_opt(row, "reused_build_of")?,
@@ -164,6 +167,7 @@ pub(crate) struct NewDeployment<'a> {
     pub(crate) rebuild: bool,
     /// Taken over from an earlier deployment: nothing has to be built.
     pub(crate) prepared: Option<(&'a Plan, &'a Artifact, &'a DeploymentId)>,
+    pub(crate) live_directory: Option<&'a str>,
     pub(crate) now: i64,
 }
 
@@ -172,8 +176,8 @@ pub(crate) async fn insert(
     new: NewDeployment<'_>,
 ) -> Result<(), sqlx::Error> {
     let sql = "INSERT INTO deployments (id, preview_id, sequence, state, environment, trust, source, rebuild, plan, \
-        artifact, reused_build_of, created_at_ms) SELECT $1, $2, COALESCE(MAX(sequence), 0) + 1, 'queued', $3, $4, $5, \
-        $6, $7, $8, $9, $10 FROM deployments WHERE preview_id = $2";
+        artifact, reused_build_of, created_at_ms, live_directory) SELECT $1, $2, COALESCE(MAX(sequence), 0) + 1, 'queued', \
+        $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM deployments WHERE preview_id = $2";
     sqlx::query(sql)
         .bind(new.id.as_str())
         .bind(new.preview.as_str())
@@ -189,6 +193,7 @@ pub(crate) async fn insert(
         )
         .bind(new.prepared.map(|(_, _, of)| of.as_str()))
         .bind(new.now)
+        .bind(new.live_directory)
         .execute(&mut **tx)
         .await
         .map(drop)

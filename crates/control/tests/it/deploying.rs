@@ -161,6 +161,7 @@ async fn a_digest_is_no_key_to_another_projects_files(world: &mut World) {
         variables: Default::default(),
         rebuild: false,
         uploaded: None,
+        live: None,
     };
     let error = ask!(world, [request], |control| control.deploy(request)).unwrap_err();
     assert_eq!(error.code, "missing_blobs");

@@ -294,6 +294,7 @@ impl World {
             variables,
             rebuild: false,
             uploaded: None,
+            live: None,
         };
         ask!(self, [request], |control| control.deploy(request))
     }

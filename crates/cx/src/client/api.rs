@@ -28,6 +28,15 @@ pub(crate) struct NewDeployment {
     pub(crate) tree: Tree,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) uploaded: Option<Uploaded>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) live: Option<Live>,
+}
+
+/// A directory of the server's machine, and the name of a file in it that was made just now.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Live {
+    pub(crate) directory: String,
+    pub(crate) proof: String,
 }
 
 /// How long the upload took, as measured here.

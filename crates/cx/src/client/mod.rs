@@ -10,6 +10,6 @@ mod request;
 mod sse;
 
 pub(crate) use address::{Address, DEFAULT_PORT, find};
-pub(crate) use api::{NewDeployment, Uploaded, VariableScope};
+pub(crate) use api::{Live, NewDeployment, Uploaded, VariableScope};
 pub(crate) use request::{Client, deepest, host_of, http};
 pub(crate) use sse::SseReader;

@@ -11,6 +11,7 @@ use model::preview::Origin;
 
 use super::App;
 use super::follow::follow;
+use super::live::Proof;
 use super::target::Target;
 use crate::cli::DeployArgs;
 use crate::client::{Client, NewDeployment, Uploaded};
@@ -20,7 +21,7 @@ use crate::upload::{Manifest, Sent, Source, prepare, send};
 
 pub(super) async fn run(app: &App, args: &DeployArgs) -> anyhow::Result<Exit> {
     let client = app.client()?;
-    let deployment = deploy(app, &client, args).await?;
+    let deployment = deploy(app, &client, args, false).await?;
     if app.terminal.json {
         app.terminal.json(&deployment)?;
     } else if serves(&deployment) {
@@ -34,8 +35,10 @@ pub(super) async fn deploy(
     app: &App,
     client: &Client,
     args: &DeployArgs,
+    dev: bool,
 ) -> anyhow::Result<view::Deployment> {
     let mut delivery = Delivery::new(args)?;
+    delivery.dev = dev;
     // Before anything is read from the disk: is anybody there?
     client.health().await?;
     delivery.begin();
@@ -66,6 +69,8 @@ pub(super) struct Delivery {
     args: DeployArgs,
     pub(super) target: Target,
     began: Option<(i64, Instant)>,
+    /// Run the development server over the directory itself.
+    pub(super) dev: bool,
 }
 
 /// A deployment that waits for its turn, and what was sent for it.
@@ -81,6 +86,7 @@ impl Delivery {
             args: args.clone(),
             target: Target::new(&args.target, &args.dir)?,
             began: None,
+            dev: false,
         })
     }
 
@@ -102,7 +108,12 @@ impl Delivery {
             started_at_ms,
             millis: millis(begin),
         };
-        let new = self.new_deployment(manifest, uploaded);
+        let proof = match self.dev {
+            true => Some(Proof::make(&self.args.dir)?),
+            false => None,
+        };
+        let mut new = self.new_deployment(manifest, uploaded);
+        new.live = proof.as_ref().map(|proof| proof.live.clone());
         let deployment = match client.deploy(&new).await {
             // What was there a moment ago has been collected since; once more, and it is there.
             Err(error) if fault_of(&error).code == "missing_blobs" => {
@@ -133,6 +144,7 @@ impl Delivery {
             },
             tree: manifest.tree.clone(),
             uploaded: Some(uploaded),
+            live: None,
         }
     }
 

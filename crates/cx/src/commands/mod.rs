@@ -9,6 +9,7 @@ mod env;
 mod follow;
 mod inspect;
 mod list;
+mod live;
 mod logs;
 mod open;
 mod plan;

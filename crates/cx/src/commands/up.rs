@@ -13,7 +13,7 @@ use super::deploy::{Delivery, deliver, deploy, exit, serves, source};
 use super::open::dashboard;
 use super::target::Target;
 use super::work::{Watched, Work};
-use super::{App, logs, runtime, serve};
+use super::{App, live, logs, runtime, serve};
 use crate::cli::UpArgs;
 use crate::client::{Address, Client, find};
 use crate::exit::Exit;
@@ -102,10 +102,14 @@ fn ending(stays: bool, own_server: bool) -> String {
 
 /// Deploys, and follows saves and what the application writes. `ending` says what Ctrl-C does.
 async fn show(app: &App, args: &UpArgs, client: &Client, ending: &str) -> anyhow::Result<Exit> {
+    if args.dev {
+        live::check(client)?;
+    }
     if args.no_watch {
         return once(app, args, client, ending).await;
     }
     let mut delivery = Delivery::new(&args.deploy)?;
+    delivery.dev = args.dev;
     delivery.begin();
     app.terminal.spin("reading files");
     let (watch, manifest) = Watch::start(source(app, &args.deploy.dir)).await?;
@@ -137,7 +141,7 @@ async fn show(app: &App, args: &UpArgs, client: &Client, ending: &str) -> anyhow
 
 /// Deploys, and shows what the application writes.
 async fn once(app: &App, args: &UpArgs, client: &Client, ending: &str) -> anyhow::Result<Exit> {
-    let deployment = deploy(app, client, &args.deploy).await?;
+    let deployment = deploy(app, client, &args.deploy, args.dev).await?;
     if app.terminal.json {
         app.terminal.json_line(&deployment)?;
     }

@@ -16,11 +16,10 @@ use model::{Digest, PreviewId, Tree};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use super::App;
 use super::deploy::{Delivery, serves};
 use super::follow::{LogFollower, finished, patiently};
-use super::logs;
 use super::up::announce;
+use super::{App, live, logs};
 use crate::client::Client;
 use crate::exit::fault_of;
 use crate::terminal::{Outcome, change_lines, changed_files, hint};
@@ -73,6 +72,7 @@ impl Work<'_> {
                 biased;
                 seen = self.watch.next() => match seen {
                     // The one that is on its way is dropped: its place is taken.
+                    Some(Seen::Changed(change)) if !self.concerns(&standing, &change) => {}
                     Some(Seen::Changed(change)) => {
                         self.note(&change.manifest.notes);
                         let delivery = self.delivery.clone();
@@ -148,6 +148,11 @@ impl Work<'_> {
         }
         standing.told = tree;
         Ok(())
+    }
+
+    /// A development server sees for itself what is saved; only what decides how it is started concerns us.
+    fn concerns(&self, standing: &Standing, change: &Change) -> bool {
+        !self.delivery.dev || standing.broken || live::decides(&standing.told, &change.manifest.tree)
     }
 
     /// Says what is left out of the directory, each once.

@@ -6,6 +6,7 @@
 mod command;
 mod environment;
 mod instances;
+mod live;
 mod log;
 mod operate;
 mod probe;

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use super::instances::Known;
 use super::specification::{LayError, Scratch, disk_limit, sandbox_spec, scratch_root};
-use super::{LocalProvider, instance_of, sandbox_name};
+use super::{LocalProvider, instance_of, live, sandbox_name};
 use crate::{Capabilities, InstanceSpec, LogPage, NotReady, Observed, Phase, Provider, ProviderError, Usage};
 
 /// How long a server may take to end by itself when it is removed.
@@ -190,7 +190,10 @@ impl LocalProvider {
         }
         self.clear(&instance).await?;
         let (store, id) = (self.inner.store.clone(), instance.clone());
-        let remove = move || store.remove_scratch(id.as_str());
+        let remove = move || {
+            live::tidy(&store, &id);
+            store.remove_scratch(id.as_str())
+        };
         let removed = tokio::task::spawn_blocking(remove)
             .await
             .map_err(|error| failed("removal", &instance, error))?;

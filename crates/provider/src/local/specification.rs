@@ -14,7 +14,7 @@ use store::Store;
 
 use super::command;
 use super::environment::{self, APP_DIRECTORY, HOME_DIRECTORY};
-use super::sandbox_name;
+use super::{live, sandbox_name};
 use crate::InstanceSpec;
 
 /// `/tmp` is memory, within the instance's own limit.
@@ -33,6 +33,8 @@ pub(super) enum LayError {
     Source(#[from] store::MaterialiseError),
     #[error(transparent)]
     Scratch(#[from] store::ScratchError),
+    #[error("{0} is not the directory any more that was named; start `cx up --dev` again where it is now")]
+    LiveMoved(PathBuf),
     #[error("its directory could not be prepared: {0}")]
     Io(#[from] io::Error),
 }
@@ -62,7 +64,7 @@ impl Scratch {
     }
 
     /// An empty directory for the overlay, as every mount needs one of its own.
-    fn work(&self) -> io::Result<PathBuf> {
+    pub(super) fn work(&self) -> io::Result<PathBuf> {
         let work = self.root.join("work");
         match fs::remove_dir_all(&work) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -88,6 +90,7 @@ fn fingerprint(spec: &InstanceSpec) -> String {
     let all = json!({
         "deployment": spec.deployment,
         "server": spec.server,
+        "live": spec.live,
         "limits": spec.limits,
         "egress": spec.egress,
     });
@@ -128,16 +131,21 @@ fn mounts(store: &Store, spec: &InstanceSpec, scratch: &Scratch) -> Result<Vec<M
         ..
     } = &spec.server;
     let layer = |key: &Digest| store.layer(key).ok_or(LayError::LayerMissing(*key));
-    let mut lowers = layers.iter().rev().map(layer).collect::<Result<Vec<_>, _>>()?;
-    lowers.push(store.materialise(source)?);
+    let mut mounts = match &spec.live {
+        Some(directory) => live::mounts(store, spec, scratch, directory)?,
+        None => {
+            let mut lowers = layers.iter().rev().map(layer).collect::<Result<Vec<_>, _>>()?;
+            lowers.push(store.materialise(source)?);
+            vec![Mount::Overlay {
+                lowers,
+                upper: scratch.upper(),
+                work: scratch.work()?,
+                target: APP_DIRECTORY.to_owned(),
+            }]
+        }
+    };
     let temporary = (spec.limits.memory_bytes / TEMPORARY_SHARE).clamp(1 << 20, TEMPORARY_BYTES_MAX);
-    let mut mounts = vec![
-        Mount::Overlay {
-            lowers,
-            upper: scratch.upper(),
-            work: scratch.work()?,
-            target: APP_DIRECTORY.to_owned(),
-        },
+    mounts.extend([
         Mount::Writable {
             source: scratch.home(),
             target: HOME_DIRECTORY.to_owned(),
@@ -146,7 +154,7 @@ fn mounts(store: &Store, spec: &InstanceSpec, scratch: &Scratch) -> Result<Vec<M
             target: "/tmp".to_owned(),
             bytes_max: temporary,
         },
-    ];
+    ]);
     for toolchain in toolchains {
         let source = layer(&toolchain.layer)?;
         mounts.push(Mount::ReadOnly {
@@ -210,6 +218,7 @@ pub(super) mod tests {
                 health: Health::default(),
                 variables: Default::default(),
             },
+            live: None,
             variables: vec![("TOKEN".to_owned(), "hunter2".to_owned())],
             secrets: vec!["hunter2".to_owned()],
             limits: Default::default(),

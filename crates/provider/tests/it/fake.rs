@@ -44,6 +44,7 @@ pub(crate) fn bare_spec(n: u8) -> InstanceSpec {
             health: Health::default(),
             variables: Default::default(),
         },
+        live: None,
         variables: Vec::new(),
         secrets: Vec::new(),
         limits: Default::default(),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use control::ops::{DeployRequest, InlineFile};
+use control::ops::{DeployRequest, InlineFile, LiveDirectory};
 use control::view;
 use data_encoding::BASE64;
 use model::preview::Origin;
@@ -56,6 +56,10 @@ pub(super) struct NewDeployment {
     #[serde(default)]
     #[schemars(with = "Option<Uploaded>")]
     uploaded: Option<Object<Uploaded>>,
+    /// Run the development server over a directory of the server's machine; only from that machine.
+    #[serde(default)]
+    #[schemars(with = "Option<Live>")]
+    live: Option<Object<Live>>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -65,6 +69,14 @@ struct Uploaded {
     started_at_ms: i64,
     #[serde(deserialize_with = "model::units::whole")]
     millis: u64,
+}
+
+/// A directory of the server's machine, and the name of a file in it that was made just now.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Live {
+    directory: String,
+    proof: String,
 }
 
 /// A file sent inline: its text, or an object that says more.
@@ -121,6 +133,10 @@ impl NewDeployment {
             ttl,
             variables: self.variables,
             rebuild: self.rebuild,
+            live: self.live.map(|Object(live)| LiveDirectory {
+                path: live.directory,
+                proof: live.proof,
+            }),
             uploaded: self.uploaded.map(|Object(uploaded)| view::Phase {
                 name: "upload".to_owned(),
                 started_at_ms: uploaded.started_at_ms,
