@@ -151,3 +151,81 @@ async fn a_visitor_who_takes_nothing_is_let_go() {
     world.until_in_flight(&instance(1), 1).await;
     world.until_in_flight(&instance(1), 0).await;
 }
+
+#[tokio::test]
+async fn a_head_that_trickles_ends_with_its_time_and_not_with_its_last_byte() {
+    let world = World::with(|options| options.limits.request_head_time = Duration::from_millis(200)).await;
+    let mut visitor = Visitor::new(world.address).await;
+    assert_eq!(visitor.get("localhost", "/", "").await.status, 200);
+    let (mut tick, begun) = (
+        tokio::time::interval(Duration::from_millis(20)),
+        std::time::Instant::now(),
+    );
+    visitor.send("GET / HTTP/1.1\r\nX: ").await;
+    while visitor.try_send("x").await {
+        assert!(begun.elapsed() < crate::world::PATIENCE, "it goes on for ever");
+        tick.tick().await;
+    }
+}
+
+#[tokio::test]
+async fn one_address_has_so_many_connections_and_no_more() {
+    let world = World::with(|options| {
+        options.many_visitors.clear();
+        options.limits.connections_per_address_max = 2;
+    })
+    .await;
+    let (mut first, mut second) = (
+        Visitor::new(world.address).await,
+        Visitor::new(world.address).await,
+    );
+    assert_eq!(first.get("localhost", "/", "").await.status, 200);
+    assert_eq!(second.get("localhost", "/", "").await.status, 200);
+    assert_eq!(Visitor::new(world.address).await.until_closed().await, b"");
+    drop(first);
+    let begun = std::time::Instant::now();
+    loop {
+        let mut third = Visitor::new(world.address).await;
+        if third.try_send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await
+            && third.try_head().await.is_some()
+        {
+            break;
+        }
+        assert!(
+            begun.elapsed() < crate::world::PATIENCE,
+            "its place is not given back"
+        );
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn connections_to_an_application_are_kept_for_a_while_and_so_many() {
+    let mut world = World::with(|options| {
+        options.limits.pool_idle_time = Duration::from_millis(100);
+        options.limits.pool_idle_max = 1;
+    })
+    .await;
+    let (sender, mut ended) = tokio::sync::mpsc::channel(4);
+    let application = raw(&world, 1, move |mut stream| {
+        let sender = sender.clone();
+        async move {
+            while read_head(&mut stream).await.is_some() {
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                stream.write_all(answer).await.unwrap();
+            }
+            sender.send(()).await.unwrap();
+        }
+    })
+    .await;
+    world.publish(vec![("a.localhost", awake(1))]).await;
+    assert_eq!(get(world.address, "a.localhost", "/").await.text(), "ok");
+    // Ended by the edge, although nobody asks for anything.
+    let end = tokio::time::timeout(crate::world::PATIENCE, ended.recv()).await;
+    assert_eq!(end.expect("it is ended in time"), Some(()));
+    assert_eq!(get(world.address, "a.localhost", "/").await.text(), "ok");
+    assert_eq!(
+        application.connections.load(std::sync::atomic::Ordering::SeqCst),
+        2
+    );
+}

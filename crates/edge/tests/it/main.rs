@@ -6,9 +6,11 @@
 )]
 
 mod application;
+mod codings;
 mod files;
 mod forwarding;
 mod hosts;
+mod http2;
 mod limits;
 mod live;
 mod streams;

@@ -51,6 +51,11 @@ impl Visitor {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
+    /// `false` when the other side has ended the connection.
+    pub(crate) async fn try_send(&mut self, bytes: &str) -> bool {
+        self.stream.write_all(bytes.as_bytes()).await.is_ok()
+    }
+
     /// `GET` with more header lines, each ending in `\r\n`.
     pub(crate) async fn get(&mut self, host: &str, path: &str, lines: &str) -> Answer {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n"))
@@ -79,6 +84,11 @@ impl Visitor {
             head,
             body: Vec::new(),
         }
+    }
+
+    /// The same; `None` when the other side ends the connection instead.
+    pub(crate) async fn try_head(&mut self) -> Option<Vec<u8>> {
+        self.through(b"\r\n\r\n").await
     }
 
     async fn chunked(&mut self) -> Vec<u8> {
