@@ -66,37 +66,60 @@ pub(crate) enum Color {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a directory live here: server, deployment and logs in one process
+    #[command(after_help = "Examples:\n  cx up\n  cx up examples/guestbook --keep")]
     Up(UpArgs),
     /// Run the platform alone
+    #[command(
+        after_help = "Examples:\n  cx serve\n  sudo cx serve --domain previews.example.com --listen 0.0.0.0:80"
+    )]
     Serve(ServeArgs),
     /// Deploy a directory; prints the URL
+    #[command(
+        after_help = "Examples:\n  cx deploy\n  cx deploy dist --namespace demo --ttl 7d\n  cx deploy --env COLOR=blue --json"
+    )]
     Deploy(DeployArgs),
     /// List the previews
+    #[command(after_help = "Examples:\n  cx list\n  cx list --namespace demo --json")]
     List(ListArgs),
     /// Show a preview: status, deployments, phase times, plan, and whether its URL answers
+    #[command(after_help = "Examples:\n  cx inspect\n  cx inspect --project shop --namespace demo")]
     Inspect(TargetArgs),
     /// Show the log of a preview's newest deployment
+    #[command(after_help = "Examples:\n  cx logs --follow\n  cx logs dpl_4h5j --build")]
     Logs(LogsArgs),
     /// Open a preview, or the dashboard, in the browser
+    #[command(after_help = "Examples:\n  cx open\n  cx open --dashboard")]
     Open(OpenArgs),
     /// Deploy again what is there, without an upload
+    #[command(after_help = "Examples:\n  cx redeploy\n  cx redeploy dpl_4h5j --rebuild")]
     Redeploy(RedeployArgs),
     /// Point a preview back at an earlier deployment
+    #[command(after_help = "Examples:\n  cx rollback\n  cx rollback dpl_4h5j --namespace demo")]
     Rollback(RollbackArgs),
     /// Delete the previews of a namespace
+    #[command(
+        after_help = "Examples:\n  cx delete --namespace demo\n  cx delete --namespace demo --project shop --force"
+    )]
     Delete(DeleteArgs),
     /// Show how a directory would be built and run, and why
+    #[command(after_help = "Examples:\n  cx plan\n  cx plan apps/web --json")]
     Plan(PlanArgs),
     /// Show what the server takes on its disk, and what is left
+    #[command(after_help = "Examples:\n  cx df\n  cx df --json")]
     Df,
     /// Check what this machine can do, and say what to do about the rest
+    #[command(after_help = "Examples:\n  cx doctor\n  sudo cx doctor --domain previews.example.com --json")]
     Doctor(DoctorArgs),
     /// Print the JSON Schema of cx.toml
+    #[command(after_help = "Examples:\n  cx schema > cx.schema.json")]
     Schema,
     /// Run the platform as a service of systemd
     #[command(subcommand)]
     Service(ServiceCommand),
     /// Print a script that lets a shell complete what is typed
+    #[command(
+        after_help = "Examples:\n  cx completions bash > ~/.local/share/bash-completion/completions/cx\n  cx completions zsh > ~/.zfunc/_cx\n  cx completions fish > ~/.config/fish/completions/cx.fish"
+    )]
     Completions(CompletionsArgs),
     /// Set, unset and list variables
     #[command(subcommand)]
@@ -252,12 +275,18 @@ pub(crate) struct DoctorArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ServiceCommand {
     /// Print the unit
+    #[command(after_help = "Examples:\n  cx service print --domain previews.example.com")]
     Print(ServiceArgs),
     /// Write the unit, and start the service now and at every boot
+    #[command(
+        after_help = "Examples:\n  sudo cx service install --domain previews.example.com --listen 0.0.0.0:80\n  cx service install --user"
+    )]
     Install(ServiceArgs),
     /// Stop the service and remove the unit; previews and data stay
+    #[command(after_help = "Examples:\n  sudo cx service uninstall")]
     Uninstall(WhoseArgs),
     /// Show whether the service runs
+    #[command(after_help = "Examples:\n  cx service status --json")]
     Status(WhoseArgs),
 }
 
@@ -286,6 +315,9 @@ pub(crate) struct CompletionsArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum EnvCommand {
     /// Set variables
+    #[command(
+        after_help = "Examples:\n  cx env set COLOR=blue --plain\n  pass show api-key | cx env set API_KEY --namespace demo"
+    )]
     Set {
         /// What to set; a NAME alone reads its value from standard input
         #[arg(required = true, value_name = "NAME=VALUE")]
@@ -297,11 +329,13 @@ pub(crate) enum EnvCommand {
         scope: ScopeArgs,
     },
     /// List variables
+    #[command(after_help = "Examples:\n  cx env list --project shop")]
     List {
         #[command(flatten)]
         scope: ScopeArgs,
     },
     /// Remove variables
+    #[command(after_help = "Examples:\n  cx env unset COLOR")]
     Unset {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,

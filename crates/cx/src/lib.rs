@@ -10,6 +10,7 @@ mod environment;
 mod exit;
 #[cfg(test)]
 mod fixture;
+pub mod reference;
 mod server;
 mod service;
 mod terminal;

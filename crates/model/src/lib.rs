@@ -7,6 +7,7 @@ pub mod artifact;
 pub mod deployment;
 pub mod digest;
 pub mod failure;
+pub mod failure_meaning;
 pub mod host;
 pub mod id;
 pub mod limits;

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::EnvironmentName;
-use crate::limits::HEALTH_SECONDS_MAX;
+use crate::limits::{DEPLOYMENTS_KEPT, HEALTH_SECONDS_MAX};
 use crate::network::Egress;
 use crate::preview::TimeToLive;
 use crate::units::{parse_bytes, parse_seconds};
@@ -67,9 +67,9 @@ pub struct Run {
 pub struct Health {
     /// Must answer 2xx or 3xx; without it, anything below 500 at `/` will do.
     pub path: Option<String>,
-    /// Such as `60s`.
+    /// How long it may take until it is, such as `60s`.
     #[serde(deserialize_with = "seconds")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("default" = "60s", "x-range" = "`1s` to `15m`"))]
     pub timeout: Option<u64>,
 }
 
@@ -78,20 +78,21 @@ pub struct Health {
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// CPUs, such as `0.5`.
+    #[schemars(extend("default" = 2, "minimum" = 0.05, "maximum" = 64))]
     pub cpu: Option<f64>,
-    /// Such as `512MB`.
+    /// Of a server and each of its processes together, such as `512MB`.
     #[serde(deserialize_with = "bytes")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("default" = "1GiB", "x-range" = "from `16MiB`"))]
     pub memory: Option<u64>,
-    /// Such as `2GB`.
+    /// What it may write, such as `2GB`.
     #[serde(deserialize_with = "bytes")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("default" = "4GiB"))]
     pub disk: Option<u64>,
     /// How long a build may take, such as `10m`.
     #[serde(deserialize_with = "seconds")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("default" = "15m"))]
     pub timeout: Option<u64>,
-    /// How long without a request before it sleeps, such as `30m`.
+    /// How long without a request before it sleeps, such as `30m`; never by default.
     #[serde(deserialize_with = "seconds")]
     #[schemars(with = "Option<String>")]
     pub idle: Option<u64>,
@@ -101,14 +102,17 @@ pub struct Limits {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
+    /// While dependencies are fetched.
     #[serde(deserialize_with = "egress")]
-    #[schemars(with = "Option<EgressText>")]
+    #[schemars(with = "Option<EgressText>", extend("default" = "public"))]
     pub install: Option<Egress>,
+    /// While it is built.
     #[serde(deserialize_with = "egress")]
-    #[schemars(with = "Option<EgressText>")]
+    #[schemars(with = "Option<EgressText>", extend("default" = "public"))]
     pub build: Option<Egress>,
+    /// While it serves.
     #[serde(deserialize_with = "egress")]
-    #[schemars(with = "Option<EgressText>")]
+    #[schemars(with = "Option<EgressText>", extend("default" = "public"))]
     pub run: Option<Egress>,
 }
 
@@ -120,6 +124,7 @@ pub struct Preview {
     #[schemars(with = "Option<String>")]
     pub ttl: Option<TimeToLive>,
     /// Deployments that are kept for going back, the current one included.
+    #[schemars(extend("default" = DEPLOYMENTS_KEPT, "minimum" = 1))]
     pub keep: Option<u32>,
 }
 
@@ -442,6 +447,30 @@ mod tests {
         assert!(error("[env]\n\"A B\" = \"x\"\n").contains("`A B` cannot be the name of a variable"));
         assert!(error("[env.staging]\nA = \"x\"\n").contains("`staging` is not an environment"));
         assert!(error("[network]\nrun = \"all\"\n").contains("is not a network policy"));
+    }
+
+    #[test]
+    fn the_schema_names_the_defaults_that_hold() {
+        let schema = json_schema();
+        let default = |table: &str, key: &str| schema["$defs"][table]["properties"][key]["default"].clone();
+        let text = |key| default("Limits", key).as_str().unwrap().to_owned();
+        let limits = crate::limits::Limits::default();
+        assert_eq!(
+            default("Limits", "cpu").as_f64(),
+            Some(f64::from(limits.cpu_millis) / 1000.0)
+        );
+        assert_eq!(parse_bytes(&text("memory")), Ok(limits.memory_bytes));
+        assert_eq!(parse_bytes(&text("disk")), Ok(limits.disk_bytes));
+        assert_eq!(
+            parse_seconds(&text("timeout")),
+            Ok(limits.build_seconds_max.into())
+        );
+        let health = default("Health", "timeout");
+        assert_eq!(
+            parse_seconds(health.as_str().unwrap()),
+            Ok(crate::limits::HEALTH_SECONDS.into())
+        );
+        assert_eq!(default("Preview", "keep"), DEPLOYMENTS_KEPT);
     }
 
     #[test]
