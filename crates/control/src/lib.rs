@@ -4,6 +4,7 @@
 //! edge, the providers, the builder) is reached through narrow seams, so that the whole can be told as a story in a test.
 //! This crate does *not* know HTTP, terminals or how isolation works.
 
+pub mod backup;
 mod bell;
 mod clock;
 mod control;

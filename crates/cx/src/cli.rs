@@ -104,6 +104,10 @@ pub(crate) enum Command {
     /// Show how a directory would be built and run, and why
     #[command(after_help = "Examples:\n  cx plan\n  cx plan apps/web --json")]
     Plan(PlanArgs),
+    /// Copy everything that the previews of a server need into one file, while it serves
+    Backup(BackupArgs),
+    /// Make a data directory out of a backup
+    Restore(RestoreArgs),
     /// Show what the server takes on its disk, and what is left
     #[command(after_help = "Examples:\n  cx df\n  cx df --json")]
     Df,
@@ -157,6 +161,27 @@ pub(crate) struct ServeArgs {
     /// The host of API and dashboard [default: the domain itself]
     #[arg(long, env = "CX_DASHBOARD_HOST", value_name = "HOST")]
     pub(crate) dashboard_host: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The file to write
+    pub(crate) file: PathBuf,
+    /// The data directory [default: the XDG data home; /var/lib/cygni as root]
+    #[arg(long, env = "CX_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Leave out the key that opens its secrets, and the server's token
+    #[arg(long)]
+    pub(crate) without_key: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup
+    pub(crate) file: PathBuf,
+    /// The new data directory; must be empty or not there yet [default: the XDG data home; /var/lib/cygni as root]
+    #[arg(long, env = "CX_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]

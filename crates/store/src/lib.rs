@@ -18,10 +18,12 @@
 //! synced                 the boot in which, and the time at which, everything was last known to be on disk
 //! ```
 
+pub mod archive;
 mod blob;
 mod collect;
 mod durable;
 mod encoded;
+mod export;
 mod import;
 mod layer;
 mod materialise;
@@ -36,6 +38,7 @@ mod usage;
 pub use blob::{BlobWriter, PutError};
 pub use collect::{CollectError, Collected, KeepSet, Unneeded, UnusedSince};
 pub use encoded::{Coding, ENCODE_BYTES_MAX, ENCODE_BYTES_MIN};
+pub use export::{Contents, ExportError};
 pub use import::{ImportError, ImportLimits};
 pub use layer::{StageError, Staging};
 pub use materialise::MaterialiseError;

@@ -69,14 +69,17 @@ impl From<i64> for Schedule {
 impl Control {
     /// Collects when it is time to.
     pub(super) async fn collect(&self) {
-        // A backup holds it: all that it names must stay.
         let Ok(mut schedule) = self.inner.collecting.try_lock() else {
             return;
         };
         let full = self.check_room().err();
         let done = match self.is_due(&schedule, full).await {
             Ok(false) => return,
-            Ok(true) => self.collect_all(&mut schedule, full).await,
+            // Of what a backup names all must stay until it is copied.
+            Ok(true) => match self.nobody_copies() {
+                Some(_alone) => self.collect_all(&mut schedule, full).await,
+                None => return,
+            },
             Err(error) => Err(error.into()),
         };
         let now = self.now();

@@ -177,8 +177,8 @@ impl Control {
 
     /// Logs of deployments and instances of which no row speaks any more.
     async fn remove_stray_logs(&self) -> Result<(), AnyError> {
-        // A backup that is being made holds it: all that it names must stay.
-        let Ok(_nobody_copies) = self.inner.collecting.try_lock() else {
+        // Of what a backup names all must stay until it is copied.
+        let Some(_alone) = self.nobody_copies() else {
             return Ok(());
         };
         let mut entries = match tokio::fs::read_dir(self.logs()).await {

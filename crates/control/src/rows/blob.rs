@@ -96,6 +96,16 @@ pub(crate) async fn forget(
     Ok(relied_on)
 }
 
+/// Forgets what was sent, but for these blobs.
+pub(crate) async fn keep_only(
+    db: impl SqliteExecutor<'_>,
+    digests: &BTreeSet<Digest>,
+) -> Result<(), sqlx::Error> {
+    let digests: Vec<Digest> = digests.iter().copied().collect();
+    let sql = "DELETE FROM blobs_sent WHERE digest NOT IN (SELECT value FROM json_each($1))";
+    sqlx::query(sql).bind(list(&digests)?).execute(db).await.map(drop)
+}
+
 fn list(digests: &[Digest]) -> Result<String, sqlx::Error> {
     super::to_json(&digests.iter().map(Digest::to_string).collect::<Vec<_>>())
 }

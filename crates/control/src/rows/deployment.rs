@@ -365,7 +365,7 @@ pub(crate) struct Named {
 }
 
 /// What all deployments name in the store.
-pub(crate) async fn named(db: &SqlitePool) -> Result<Vec<Named>, sqlx::Error> {
+pub(crate) async fn named(db: impl SqliteExecutor<'_>) -> Result<Vec<Named>, sqlx::Error> {
     let sql = "SELECT id, state, source, artifact, finished_at_ms, sequence = (SELECT MAX(sequence) FROM deployments n \
         WHERE n.preview_id = d.preview_id) AS newest FROM deployments d";
     let read = |row: &SqliteRow| {

@@ -208,3 +208,8 @@ pub(crate) async fn back_off(
         .await
         .map(drop)
 }
+
+/// The ids of all instances.
+pub(crate) async fn ids(db: impl SqliteExecutor<'_>) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT id FROM instances").fetch_all(db).await
+}

@@ -125,6 +125,9 @@ fn lines(report: &Report, now_ms: i64, paint: Paint) -> Vec<String> {
         lines.push(paint.dim(format!("  … and {hidden} more; --json shows all")));
     }
     let newest = deployments.first();
+    if let Some(reason) = newest.and_then(|newest| newest.waiting.as_ref()) {
+        lines.push(format!("  {} {reason}", paint.yellow("waits:")));
+    }
     if let Some(failure) = newest.and_then(|newest| newest.failure.as_ref()) {
         lines.push(String::new());
         lines.extend(failure_lines(failure, paint));

@@ -1,5 +1,6 @@
 //! One file per command. Each says what to do through the API and hands words to the terminal.
 
+mod backup;
 mod completions;
 mod delete;
 mod deploy;
@@ -14,6 +15,7 @@ mod logs;
 mod open;
 mod plan;
 mod redeploy;
+mod restore;
 mod rollback;
 mod serve;
 mod service;
@@ -49,6 +51,8 @@ pub(crate) fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Serve(args) => serve::run(app, &args),
         Command::Doctor(args) => doctor::run(app, &args),
         Command::Plan(args) => plan::run(app, &args),
+        Command::Backup(args) => backup::run(app, &args),
+        Command::Restore(args) => restore::run(app, &args),
         Command::Completions(args) => completions::run(app, &args),
         Command::Service(command) => service::run(app, &command),
         Command::Schema => app
@@ -83,6 +87,8 @@ async fn over_the_api(app: &App, command: Command) -> anyhow::Result<Exit> {
         | Command::Serve(_)
         | Command::Doctor(_)
         | Command::Plan(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
         | Command::Schema
         | Command::Service(_)
         | Command::Completions(_) => {

@@ -1,7 +1,7 @@
 //! The data directory: one server at a time, and secrets that only their owner can read.
 //!
 //! ```text
-//! <data>/  lock  token  key  state.db  store/  sandboxes/  logs/
+//! <data>/  server.toml  lock  token  key  state.db  store/  sandboxes/  logs/
 //! ```
 //!
 //! The directory is closed to everybody else. When `sudo` started the server, its user owns the token and may pass
@@ -17,6 +17,8 @@ use data_encoding::BASE32_NOPAD;
 
 use crate::exit::Fault;
 
+/// What a restore takes out lies here until it is complete.
+pub(crate) const RESTORING: &str = "restoring";
 const KEY_BYTES: usize = 32;
 const TOKEN_BYTES: usize = 25;
 const TOKEN_PREFIX: &str = "cx_";
@@ -53,6 +55,7 @@ impl DataDir {
         let passable = if sudo.is_some() { 0o711 } else { 0o700 };
         std::fs::set_permissions(&path, Permissions::from_mode(passable)).map_err(refuse)?;
         let lock = lock(&path)?;
+        whole(&path)?;
         for inner in ["store", "sandboxes", "logs"] {
             DirBuilder::new()
                 .recursive(true)
@@ -87,7 +90,27 @@ impl DataDir {
     }
 }
 
-fn lock(dir: &Path) -> anyhow::Result<File> {
+/// Neither half of a backup, nor one without the key of its secrets.
+fn whole(path: &Path) -> Result<(), Fault> {
+    let shown = path.display();
+    if path.join(RESTORING).exists() {
+        let message = format!("a backup was being restored to {shown} and is not complete");
+        return Err(
+            Fault::failed("restore_unfinished", message).hint("delete the directory and restore it again")
+        );
+    }
+    let has_rows = std::fs::metadata(path.join("state.db")).is_ok_and(|metadata| metadata.len() > 0);
+    if has_rows && !path.join("key").exists() {
+        let message =
+            format!("{shown} holds the data of a server, and the key that opens its secrets is missing");
+        return Err(Fault::failed("key_missing", message)
+            .hint("put the file `key` back; it lies in the old data directory"));
+    }
+    Ok(())
+}
+
+/// Takes the directory for this process alone.
+pub(crate) fn lock(dir: &Path) -> anyhow::Result<File> {
     let file = dir.join("lock");
     let mut lock = OpenOptions::new()
         .read(true)

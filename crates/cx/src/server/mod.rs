@@ -11,6 +11,8 @@ mod probe;
 mod settings;
 mod start;
 
+pub(crate) use data::{RESTORING, lock};
 pub(crate) use manager::Manager;
 pub(crate) use options::ServerOptions;
+pub(crate) use settings::FILE as SETTINGS_FILE;
 pub(crate) use start::Server;

@@ -14,6 +14,7 @@ mod http;
 mod platform;
 mod traces;
 
+mod backup;
 mod broken;
 mod completions;
 mod crash;
@@ -21,6 +22,7 @@ mod dashboard;
 mod examples;
 mod lifecycle;
 mod program;
+mod room;
 mod rootless;
 mod schemathesis;
 mod service;

@@ -75,8 +75,13 @@ pub(crate) fn free_port() -> u16 {
 
 impl Platform {
     pub(crate) fn start() -> Self {
+        Self::over(tempfile::tempdir().unwrap())
+    }
+
+    /// A server over the data in `directory/data`.
+    pub(crate) fn over(directory: TempDir) -> Self {
         let mut platform = Self {
-            directory: tempfile::tempdir().unwrap(),
+            directory,
             port: free_port(),
             server: None,
         };
@@ -159,6 +164,11 @@ impl Platform {
     /// Deploys a directory that must become live; gives its URL.
     pub(crate) fn deploy(&self, directory: &Path, namespace: &str) -> String {
         self.ok(&["deploy", directory.to_str().unwrap(), "--namespace", namespace])
+    }
+
+    /// Deploys a directory as the project `project`, which must become live; gives its URL.
+    pub(crate) fn deploy_as(&self, directory: &Path, project: &str) -> String {
+        self.ok(&["deploy", directory.to_str().unwrap(), "--project", project])
     }
 
     pub(crate) fn command(&self) -> Command {

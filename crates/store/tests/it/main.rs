@@ -5,6 +5,7 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+mod archive;
 mod blobs;
 mod collect;
 mod collect_steps;
