@@ -68,6 +68,16 @@ impl Store {
         self.sync_all(&mut self.unsynced())
     }
 
+    /// Makes everything here durable and notes that it is, whoever wrote it: for a store that was copied as a whole.
+    pub fn vouch(&self) -> io::Result<()> {
+        rustix::fs::syncfs(File::open(self.directory())?)?;
+        let mut file = File::create(self.area("synced"))?;
+        file.write_all(this_boot()?.as_bytes())?;
+        // What was written within the margin is on disk as well.
+        file.set_modified(SystemTime::now() + MARGIN)?;
+        file.sync_all()
+    }
+
     /// The same for blobs alone.
     pub(crate) fn sync_blobs(&self) -> io::Result<()> {
         let mut unsynced = self.unsynced();
@@ -115,7 +125,7 @@ impl Store {
     /// Checks what was written after the last sync, if the machine was restarted since. Then notes this boot.
     pub(crate) fn recover(&self) -> io::Result<()> {
         let path = self.area("synced");
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        let boot = this_boot()?;
         match fs::read_to_string(&path) {
             Ok(text) if text == boot => return Ok(()),
             Ok(_) => self.check_since(fs::metadata(&path)?.modified()? - MARGIN)?,
@@ -169,6 +179,10 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn this_boot() -> io::Result<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
 }
 
 /// The digest of a file's bytes.

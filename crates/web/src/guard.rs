@@ -65,7 +65,8 @@ fn with_words(response: Response, id: &str, page: bool) -> Response {
     let Some(problem) = problem.or_else(|| wordless.then(|| Problem::of_status(status))) else {
         return response;
     };
-    if status.is_server_error() {
+    // A disk that is full is told by the pass that tries to make room.
+    if status.is_server_error() && status != StatusCode::INSUFFICIENT_STORAGE {
         tracing::error!(request = id, code = problem.code, "{}", problem.detail);
     }
     let mut worded = if page {

@@ -20,7 +20,8 @@ struct Problem {
 /// The fault that an answer with `status` and `body` means.
 pub(super) fn fault(status: StatusCode, body: &[u8], server: &str) -> Fault {
     let exit = match status.as_u16() {
-        401 | 403 => Exit::Refused,
+        // 507: the disk has no room; the server says so on purpose.
+        401 | 403 | 507 => Exit::Refused,
         404 => Exit::NotFound,
         502..=504 => Exit::Unreachable,
         500.. => Exit::Internal,

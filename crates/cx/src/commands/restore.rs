@@ -105,20 +105,17 @@ fn fill(app: &App, file: &mut File, args: &RestoreArgs, data: &Path) -> anyhow::
         unpacked.files,
         format_bytes(unpacked.bytes)
     ));
-    for needed in ["state.db", "store/manifests"] {
-        // A server without previews has no manifests.
-        if needed == "state.db" && !inside.join(needed).exists() {
-            let foreign = ArchiveError::Foreign {
-                path: needed.to_owned(),
-                why: "it is missing",
-            };
-            return Err(refuse(&args.file, &foreign).into());
-        }
+    if !inside.join("state.db").exists() {
+        let (path, why) = ("state.db".to_owned(), "it is missing");
+        return Err(refuse(&args.file, &ArchiveError::Foreign { path, why }).into());
     }
+    // A server without previews had nothing to store.
     if inside.join("store/manifests").exists() {
-        Store::open_beside(&inside.join("store"))
+        let store = Store::open_beside(&inside.join("store"));
+        store
             .check()
             .map_err(|error| Fault::failed("backup_damaged", format!("{}: {error}", args.file.display())))?;
+        store.vouch()?;
     }
     close(&inside.join("store"))?;
     close(&inside.join("logs"))?;

@@ -30,8 +30,8 @@ fn a_second_server_serves_what_was_backed_up_while_the_first_went_on() {
     let (site, app, other) = (copy_of("static-site"), secretive(), copy_of("static-site"));
     fs::write(other.path().join("index.html"), "other").unwrap();
     let site_url = platform.deploy_as(site.path(), "site");
-    platform.ok(&["env", "set", "TOKEN=hunter2-hunter2", "--project", "app"]);
-    let app_url = platform.deploy_as(app.path(), "app");
+    platform.ok(&["env", "set", "TOKEN=hunter2-hunter2", "--project", "secretive"]);
+    let app_url = platform.deploy_as(app.path(), "secretive");
     platform.deploy_as(other.path(), "other");
     let (site_body, app_body) = (get(&site_url).body, get(&app_url).body);
     assert_eq!(app_body, "token hunter2-hunter2");
@@ -79,14 +79,14 @@ fn a_second_server_serves_what_was_backed_up_while_the_first_went_on() {
     let second = Platform::over(second);
     assert_eq!(second.token(), platform.token());
     assert_eq!(get(&second.url("site.localhost", "")).body, site_body);
-    assert_eq!(get(&second.url("app.localhost", "")).body, app_body);
+    assert_eq!(get(&second.url("secretive.localhost", "")).body, app_body);
     // What was deleted meanwhile is there as a whole or not at all.
     let listed = second.ok(&["list", "--json"]);
     let other = get(&second.url("other.localhost", ""));
     assert_eq!(listed.contains("\"other\""), other.body == "other", "{listed}");
     // It is a server like any other: the same is deployed without a build, something new with one.
     fs::write(app.path().join("new.txt"), "new").unwrap();
-    let url = second.deploy_as(app.path(), "app");
+    let url = second.deploy_as(app.path(), "secretive");
     assert_eq!(get(&url).body, app_body);
     let log = second.ok(&["logs", "--build", "--project", "site"]);
     assert!(!log.is_empty());

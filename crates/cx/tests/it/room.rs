@@ -75,13 +75,13 @@ fn below_the_floor_what_serves_goes_on_and_the_rest_waits() {
     let platform = Platform::over(directory);
     let (site, app) = (copy_of("static-site"), copy_of("static-build"));
     let url = platform.deploy_as(site.path(), "site");
-    let app_url = platform.deploy_as(app.path(), "app");
+    let app_url = platform.deploy_as(app.path(), "built");
     let (body, app_body) = (get(&url).body, get(&app_url).body);
 
     fill(&filler, 20 << 20);
     fs::write(site.path().join("new.html"), "new").unwrap();
     let refused = platform.cx(&["deploy", site.path().to_str().unwrap(), "--project", "site"]);
-    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert_eq!(refused.status.code(), Some(5), "{refused:?}");
     assert!(
         refused.err.contains("must stay free") && refused.err.contains("larger disk"),
         "{}",
@@ -90,13 +90,13 @@ fn below_the_floor_what_serves_goes_on_and_the_rest_waits() {
     let df = platform.ok(&["df"]);
     assert!(df.contains("builds wait and uploads are refused"), "{df}");
     let waiting = std::thread::scope(|scope| {
-        let rebuilt = scope.spawn(|| platform.cx(&["redeploy", "--rebuild", "--project", "app"]));
+        let rebuilt = scope.spawn(|| platform.cx(&["redeploy", "--rebuild", "--project", "built"]));
         let begin = Instant::now();
-        while !platform.ok(&["inspect", "--project", "app"]).contains("waits:") {
+        while !platform.ok(&["inspect", "--project", "built"]).contains("waits:") {
             assert!(
                 begin.elapsed() < GO_ON_MAX,
                 "{}",
-                platform.ok(&["inspect", "--project", "app"])
+                platform.ok(&["inspect", "--project", "built"])
             );
         }
         assert_eq!((get(&url).body, get(&app_url).body), (body, app_body));

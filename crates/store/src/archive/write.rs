@@ -48,6 +48,9 @@ impl<W: Write> ArchiveWriter<W> {
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Regular);
         header.set_mode(0o600);
+        header.set_uid(rustix::process::geteuid().as_raw().into());
+        header.set_gid(rustix::process::getegid().as_raw().into());
+        header.set_mtime(0);
         header.set_size(bytes.len() as u64);
         self.bytes += bytes.len() as u64;
         self.tar.append_data(&mut header, path, bytes)

@@ -74,6 +74,7 @@ fn what_goes_in_comes_out() {
     assert!(unpacked.files > 8, "{unpacked:?}");
     let restored = Store::open_beside(&out.path().join("store"));
     restored.check().unwrap();
+    restored.vouch().unwrap();
     // The server opens it as any other.
     let restored = Store::open(&out.path().join("store")).unwrap();
     let digest = *contents.trees.first().unwrap();

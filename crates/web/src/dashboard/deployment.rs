@@ -67,6 +67,7 @@ fn head(deployment: &view::Deployment, preview: Option<&view::Preview>, token: &
         p.facts {
             span { (deployment.environment) }
             span { "begun " (time(deployment.created_at_ms)) }
+            @if let Some(reason) = &deployment.waiting { span.mark { "waits: " (reason) } }
             @if deployment.current { span.mark { "current" } }
             @for instance in &deployment.instances {
                 span { (instance.service) @if instance.asleep { " asleep" } @else { " running" } }
