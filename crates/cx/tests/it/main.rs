@@ -18,6 +18,8 @@ mod backup;
 mod broken;
 mod completions;
 mod crash;
+mod crash_loop;
+mod crash_rounds;
 mod dashboard;
 mod examples;
 mod lifecycle;

@@ -91,6 +91,12 @@ impl Platform {
 
     /// Starts the server over the same data, and waits until it answers.
     pub(crate) fn start_again(&mut self) {
+        self.begin();
+        self.until_it_answers();
+    }
+
+    /// Starts the server over the same data, and waits for nothing.
+    pub(crate) fn begin(&mut self) {
         let log = File::options()
             .create(true)
             .append(true)
@@ -105,6 +111,9 @@ impl Platform {
             .stdout(log.try_clone().unwrap())
             .stderr(log);
         self.server = Some(command.spawn().unwrap());
+    }
+
+    fn until_it_answers(&mut self) {
         let begin = Instant::now();
         while try_get(&self.url("localhost", "/api/v1/health")).is_err() {
             assert!(
@@ -135,6 +144,11 @@ impl Platform {
 
     pub(crate) fn token(&self) -> String {
         std::fs::read_to_string(self.data().join("token")).unwrap()
+    }
+
+    /// The process of the server.
+    pub(crate) fn pid(&self) -> u32 {
+        self.server.as_ref().unwrap().id()
     }
 
     /// `SIGKILL`: the platform has no time to do anything.

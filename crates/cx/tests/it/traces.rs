@@ -59,6 +59,26 @@ impl Traces {
         traces
     }
 
+    /// What belongs to none of `instances`, besides logs: those of `deployments` stay, and those of what ran for them.
+    pub(crate) fn strangers(
+        data: &Path,
+        instances: &BTreeSet<String>,
+        deployments: &BTreeSet<String>,
+    ) -> Vec<String> {
+        let (traces, logs) = (Self::of(data), data.join("logs"));
+        let of = |known: &BTreeSet<String>, text: &str| known.iter().any(|word| text.contains(word.as_str()));
+        let is_log = |text: &str| {
+            let name = Path::new(text).strip_prefix(&logs).ok();
+            name.is_some_and(|name| name.to_string_lossy().starts_with("ins_") || of(deployments, text))
+        };
+        let paths = traces.cgroups.iter().chain(&traces.files);
+        paths
+            .map(|path| path.display().to_string())
+            .chain(traces.mounts)
+            .filter(|text| !of(instances, text) && !is_log(text))
+            .collect()
+    }
+
     /// That the instances of what is live show: otherwise "none" would say nothing.
     pub(crate) fn assert_live(data: &Path) {
         let traces = Self::of(data);
