@@ -1,25 +1,28 @@
 //! Development tasks: `cargo xtask generate`, `cargo xtask tidy`, `cargo xtask bench`.
 
 mod bench;
-mod faults;
+mod endure;
 mod generate;
 mod tidy;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask generate | tidy | bench [GROUP…] | faults [PART]
+const USAGE: &str = "usage: cargo xtask generate | tidy | bench [GROUP…] | faults [PART] |
+                   crash [--rounds N] [--seed N]
   generate   write docs/reference from the code
   tidy       check what the code must not hold
   bench      measure everything that has a figure, next to its peer; or only the groups that are named
-  faults     tell every story of control with every single fault in it, or those whose name holds PART";
+  faults     tell every story of control with every single fault in it, or those whose name holds PART
+  crash      kill the platform N times at moments that follow from the seed, and its zygote and inits a third as often";
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
     let done = match task.as_str() {
         "generate" => generate::write(&root()),
         "tidy" => tidy::check(&root()),
-        "faults" => faults::run(&root(), std::env::args().nth(2).as_deref()),
+        "faults" => endure::run(&root(), ("control", "all_faults")),
+        "crash" => endure::run(&root(), ("cx", "crash_loop")),
         "bench" => bench::run(&root(), &std::env::args().skip(2).collect::<Vec<_>>()),
         _ => Err(anyhow::anyhow!("`{task}` is not a task\n{USAGE}")),
     };
