@@ -56,6 +56,9 @@ async fn own(app: &App, args: &UpArgs, options: &ServerOptions) -> anyhow::Resul
 /// Deploys, shows the logs until the end, and cleans up.
 async fn live(app: &App, args: &UpArgs, client: &Client, server: Option<&Server>) -> anyhow::Result<Exit> {
     let target = Target::new(&args.deploy.target, &args.deploy.dir)?;
+    if args.dev {
+        live::check(client)?;
+    }
     client.health().await?;
     let before = target.preview(client).await.is_ok();
     let ending = ending(before || args.keep, server.is_some());
@@ -102,9 +105,6 @@ fn ending(stays: bool, own_server: bool) -> String {
 
 /// Deploys, and follows saves and what the application writes. `ending` says what Ctrl-C does.
 async fn show(app: &App, args: &UpArgs, client: &Client, ending: &str) -> anyhow::Result<Exit> {
-    if args.dev {
-        live::check(client)?;
-    }
     if args.no_watch {
         return once(app, args, client, ending).await;
     }

@@ -21,6 +21,7 @@ mod crash;
 mod crash_loop;
 mod crash_rounds;
 mod dashboard;
+mod dev;
 mod examples;
 mod lifecycle;
 mod program;

@@ -18,15 +18,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// `cx up` over a directory; it and its preview end with this value.
-struct Up {
+pub(crate) struct Up {
     child: Child,
     said: Receiver<String>,
     heard: Vec<String>,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Up {
-    fn start(platform: &Platform, directory: &Path, more: &[&str]) -> Self {
+    pub(crate) fn start(platform: &Platform, directory: &Path, more: &[&str]) -> Self {
         let mut command = platform.command();
         command
             .args(["up", "--project", "site"])
@@ -53,7 +53,7 @@ impl Up {
     }
 
     /// Waits for a line with `text`, and gives it.
-    fn says(&mut self, text: &str) -> String {
+    pub(crate) fn says(&mut self, text: &str) -> String {
         loop {
             let Ok(line) = self.said.recv_timeout(PATIENCE) else {
                 panic!("`{text}` was never said, but {:#?}", self.heard);
@@ -82,7 +82,7 @@ impl Drop for Up {
     }
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !holds() {
         assert!(begin.elapsed() < PATIENCE, "not in time: {what}");
@@ -301,5 +301,9 @@ fn a_build_is_done_again_and_its_install_is_not() {
     std::fs::write(copy.path().join("build.js"), format!("{source}\n// changed\n")).unwrap();
     let line = up.says("works again");
     assert!(line.contains("build") && line.contains("live in"), "{line}");
-    drop(up);
+    let log = platform.ok(&["logs", "--build", "--project", "site"]);
+    assert!(
+        log.contains("$ npm run build") && !log.contains("$ npm ci"),
+        "{log}"
+    );
 }
