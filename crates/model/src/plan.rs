@@ -36,10 +36,32 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "PlannedToolchain")]
 pub struct Toolchain {
-    /// `node`, `npm`.
+    /// `node`, `npm`, `python`, `uv`, `go`, `rust`.
     pub name: String,
     /// A version range in npm's notation, such as `>=18` or `20.x`; `*` is any.
     pub version: String,
+    /// Needed by install and build alone: what runs does without.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_builds: bool,
+}
+
+impl Toolchain {
+    /// One that is there whenever something runs.
+    pub fn new(name: &str, version: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            only_builds: false,
+        }
+    }
+
+    /// One that install and build need, and nothing else.
+    pub fn for_builds(name: &str, version: &str) -> Self {
+        Self {
+            only_builds: true,
+            ..Self::new(name, version)
+        }
+    }
 }
 
 /// One command of a build, run by `/bin/sh -c` in the root.

@@ -40,6 +40,8 @@ impl Work<'_> {
                 return Ok((digest, None, None));
             };
             let failed = |why: &dyn std::fmt::Display| Failure::new(Code::PlatformError, why.to_string());
+            // What only has to be there stands in the tree as an empty file.
+            store.put_blob(&b""[..], 0).map_err(|error| failed(&error))?;
             let over = store.put_tree(&part).map_err(|error| failed(&error))?;
             let path = store.materialise(&over).map_err(|error| failed(&error))?;
             Ok((over, Some(path), Some(part)))
@@ -117,16 +119,38 @@ impl Work<'_> {
     }
 }
 
-/// `npm ci` insists on a lock that fits package.json. Anything else that fails would fail again.
+/// Commands that insist on a lock that fits the manifest, and what they say when it does not. What fails for another
+/// reason would fail again.
+const INSISTENT: [(&str, &[&str]); 4] = [
+    (
+        "npm ci",
+        &[
+            "EUSAGE",
+            "are in sync",
+            "can only install with an existing package-lock",
+        ],
+    ),
+    (
+        "uv sync --locked",
+        &["needs to be updated", "Failed to parse `uv.lock`"],
+    ),
+    (
+        "uv tool run poetry install",
+        &[
+            "changed significantly since poetry.lock",
+            "not compatible with the current version of Poetry",
+        ],
+    ),
+    (
+        "cargo fetch --locked",
+        &["--locked was passed", "needs to be updated"],
+    ),
+];
+
 fn worth_another_try(command: &str, failed: &Unsuccessful) -> bool {
-    let out_of_step = [
-        "EUSAGE",
-        "are in sync",
-        "can only install with an existing package-lock",
-    ];
-    !command.starts_with("npm ci")
-        || failed
-            .lines
-            .iter()
-            .any(|line| out_of_step.iter().any(|sign| line.contains(sign)))
+    let signs = INSISTENT.iter().find(|(start, _)| command.starts_with(start));
+    signs.is_none_or(|(_, signs)| {
+        let says = |line: &String| signs.iter().any(|sign| line.contains(sign));
+        failed.lines.iter().any(says)
+    })
 }

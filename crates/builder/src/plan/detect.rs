@@ -3,23 +3,16 @@
 use std::collections::BTreeMap;
 
 use model::failure::{Code, Location};
-use model::plan::{Serve, Service, Step};
+use model::plan::{Service, Step};
 use model::project_file::{self, ProjectFile};
 use model::{Failure, Plan, ServiceName};
 
-use super::manifest::Manifest;
-use super::rules::{self, Match};
-use super::serve::{Say, Serving, said};
-use super::view::{View, join, normalise};
-use super::{limits, manager, node};
+use super::language::{self, Because, Commands, Decided, Language, Serving};
+use super::limits;
+use super::project::{Project, said};
+use super::rules::{self, Manifests, Match};
+use super::view::{View, normalise};
 use crate::source::SourceFiles;
-
-/// What npm is told, so that an install fetches what builds need and nothing else.
-pub(super) const INSTALL_VARIABLES: [(&str, &str); 3] = [
-    ("CYPRESS_INSTALL_BINARY", "0"),
-    ("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"),
-    ("PUPPETEER_SKIP_DOWNLOAD", "1"),
-];
 
 /// Works out how to build and serve `source`.
 pub fn detect(source: &dyn SourceFiles) -> Result<Plan, Failure> {
@@ -28,48 +21,48 @@ pub fn detect(source: &dyn SourceFiles) -> Result<Plan, Failure> {
     let file = read_project_file(&whole)?;
     let root = root(&whole, &file)?;
     let view = View::new(source, &root);
-    let manifest = manifest(&view)?;
+    let manifests = Manifests::new(&view);
     let procfile = procfile(&view)?;
-    let matched = matched(&view, manifest.as_ref(), &file, procfile.as_deref())?;
-    let mut reasons = BTreeMap::new();
-
-    let build = build(&file, manifest.as_ref(), matched.as_ref(), &mut reasons);
-    let text = build_text(build.as_ref(), manifest.as_ref());
-    let say = Say {
-        file: &file,
-        procfile: procfile.as_deref(),
-        matched: matched.as_ref(),
-        manifest: manifest.as_ref(),
+    let project = Project {
         view: &view,
-        build: text,
+        file: &file,
+        manifests: &manifests,
+        procfile: procfile.as_deref(),
     };
+    let matched = matched(&project)?;
+    let language = language::of(&project, matched.as_ref())?;
+    let mut reasons = BTreeMap::new();
+    explain(&file, &root, matched.as_ref(), &mut reasons);
+    let mut because = |field: &str, reason: String| {
+        reasons.insert(field.to_owned(), reason);
+    };
+
+    let build = told(&file.build.command, "build", &mut because, || language.build())?;
+    let text = build.as_ref().map_or("", |build| language.build_text(build));
     let Serving {
         serve,
         reason,
         variables: more,
         framework,
-    } = say.serving()?;
-    reasons.insert("serve".to_owned(), reason);
-    let install = install(
-        &view,
-        &file,
-        manifest.as_ref(),
-        (build.as_ref(), &serve),
-        &mut reasons,
-    )?;
+    } = serving(&project, &*language, matched.as_ref(), text)?;
+    because("serve", reason);
+    let decided = Decided {
+        build: build.as_ref(),
+        serve: &serve,
+    };
+    let install = told(&file.build.install, "install", &mut because, || {
+        language.install(&decided)
+    })?;
     let mut variables = variables(matched.as_ref(), &more);
-    if manifest.is_some() && install.is_some() {
-        variables.extend(INSTALL_VARIABLES.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    }
-    let toolchains = node::toolchains(
-        &view,
-        manifest.as_ref(),
-        &commands(&install, &build, &serve),
-        &mut reasons,
-    )?;
-    explain(&file, &root, matched.as_ref(), &mut reasons);
+    variables.extend(language.variables(install.is_some()));
+    let toolchains = language.toolchains(&Commands::new(&install, &build, &serve))?;
+    let toolchains = toolchains.map_or_else(Vec::new, |Because { what, reason }| {
+        because("toolchains", reason);
+        what
+    });
     Ok(Plan {
         framework: matched
+            .as_ref()
             .map_or(framework, |found| found.rule.name.as_str())
             .to_owned(),
         root,
@@ -126,12 +119,6 @@ pub(super) fn root(whole: &View<'_>, file: &ProjectFile) -> Result<String, Failu
     ))
 }
 
-pub(super) fn manifest(view: &View<'_>) -> Result<Option<Manifest>, Failure> {
-    let text = view.text("package.json")?;
-    text.map(|text| Manifest::parse(&join(view.root(), "package.json"), &text))
-        .transpose()
-}
-
 /// The command of a Procfile's `web` line.
 fn procfile(view: &View<'_>) -> Result<Option<String>, Failure> {
     let Some(text) = view.text("Procfile")? else {
@@ -146,23 +133,19 @@ fn procfile(view: &View<'_>) -> Result<Option<String>, Failure> {
 
 /// The rule that wins. One that needs a toolchain that cannot be had is an error, unless commands are given, or
 /// package.json says enough.
-fn matched(
-    view: &View<'_>,
-    manifest: Option<&Manifest>,
-    file: &ProjectFile,
-    procfile: Option<&str>,
-) -> Result<Option<Match>, Failure> {
-    let Some(found) = rules::choose(view, manifest)? else {
+fn matched(project: &Project<'_>) -> Result<Option<Match>, Failure> {
+    let Some(found) = rules::choose(project.view, project.manifests)? else {
         return Ok(None);
     };
+    let told = project.command().is_some() || project.file.build.output.is_some();
+    let manifest = project.manifests.javascript()?;
     let Some(toolchain) = &found.rule.toolchain else {
-        return Ok(Some(found));
+        return Ok(Some(found).filter(|found| !found.rule.yields_to(manifest)));
     };
-    let told = said(&file.run.command).is_some() || file.build.output.is_some() || procfile.is_some();
     if told {
         return Ok(Some(found));
     }
-    if manifest.is_some_and(|manifest| manifest.script("start").or(manifest.script("build")).is_some()) {
+    if found.rule.yields_to(manifest) {
         return Ok(None);
     }
     let name = &found.rule.name;
@@ -177,86 +160,54 @@ fn matched(
     );
     Err(Failure::new(Code::ToolchainUnavailable, message).hint(
         "Set `[run] command` (or `[build] output` for static files) in cx.toml; what the server's base system has, \
-         such as python3, can be used there.",
+         such as perl, can be used there.",
     ))
 }
 
-fn build(
-    file: &ProjectFile,
-    manifest: Option<&Manifest>,
-    matched: Option<&Match>,
-    reasons: &mut BTreeMap<String, String>,
-) -> Option<Step> {
-    let (command, reason) = if let Some(command) = &file.build.command {
-        (command.trim().to_owned(), "cx.toml says so".to_owned())
-    } else {
-        let rule = matched
-            .map(|found| found.rule)
-            .filter(|rule| rule.toolchain.is_none());
-        let script = manifest?
-            .script("build")
-            .filter(|_| rule.is_none_or(|rule| rule.name != "storybook"));
-        match (script, rule.and_then(|rule| Some((rule, rule.build.as_deref()?)))) {
-            (Some(script), _) => (
-                "npm run build".to_owned(),
-                format!("package.json has a build script, `{script}`"),
-            ),
-            (None, Some((rule, command))) => (
-                command.to_owned(),
-                format!("{} is built so, and there is no build script", rule.name),
-            ),
-            (None, None) => return None,
-        }
+/// A step as cx.toml gives it, else as the language does. An empty text of cx.toml means that there is none.
+fn told(
+    said: &Option<String>,
+    field: &str,
+    because: &mut dyn FnMut(&str, String),
+    otherwise: impl FnOnce() -> Result<Option<Because<Step>>, Failure>,
+) -> Result<Option<Step>, Failure> {
+    let Some(command) = said.as_deref().map(str::trim) else {
+        return Ok(otherwise()?.map(|Because { what, reason }| {
+            because(field, reason);
+            what
+        }));
     };
     if command.is_empty() {
-        reasons.insert("build".to_owned(), "cx.toml says that there is none".to_owned());
-        return None;
-    }
-    reasons.insert("build".to_owned(), reason);
-    Some(Step {
-        command,
-        fallback: None,
-    })
-}
-
-/// What really runs: the script behind `npm run build`.
-fn build_text<'a>(build: Option<&'a Step>, manifest: Option<&'a Manifest>) -> &'a str {
-    let Some(build) = build else { return "" };
-    match manifest.and_then(|manifest| manifest.script("build")) {
-        Some(script) if build.command == "npm run build" => script,
-        _ => &build.command,
-    }
-}
-
-fn install(
-    view: &View<'_>,
-    file: &ProjectFile,
-    manifest: Option<&Manifest>,
-    (build, serve): (Option<&Step>, &Serve),
-    reasons: &mut BTreeMap<String, String>,
-) -> Result<Option<Step>, Failure> {
-    if let Some(command) = &file.build.install {
-        let empty = command.trim().is_empty();
-        let reason = if empty {
-            "cx.toml says that there is none"
-        } else {
-            "cx.toml says so"
-        };
-        reasons.insert("install".to_owned(), reason.to_owned());
-        return Ok((!empty).then(|| Step {
-            command: command.trim().to_owned(),
-            fallback: None,
-        }));
-    }
-    let runs = build.is_some() || matches!(serve, Serve::Server { .. });
-    let Some(manifest) = manifest.filter(|_| runs) else {
+        because(field, "cx.toml says that there is none".to_owned());
         return Ok(None);
-    };
-    let install = manager::install(view, manifest)?;
-    Ok(install.map(|install| {
-        reasons.insert("install".to_owned(), install.reason);
-        install.step
+    }
+    because(field, "cx.toml says so".to_owned());
+    Ok(Some(Step {
+        command: command.to_owned(),
+        fallback: None,
     }))
+}
+
+/// cx.toml beats the Procfile, which beats what the language finds.
+fn serving(
+    project: &Project<'_>,
+    language: &dyn Language,
+    matched: Option<&Match>,
+    build: &str,
+) -> Result<Serving, Failure> {
+    if let Some(command) = said(&project.file.run.command) {
+        return Ok(project.server(command.to_owned(), "cx.toml says so".to_owned(), "custom"));
+    }
+    if let Some(output) = &project.file.build.output {
+        let output = normalise(output).unwrap_or_default();
+        let kind = matched.map(|found| found.rule.serve);
+        return Ok(project.files(output, kind, "cx.toml says so".to_owned(), "custom"));
+    }
+    if let Some(command) = project.procfile {
+        let reason = "the Procfile has a web line".to_owned();
+        return Ok(project.server(language.command(command), reason, "procfile"));
+    }
+    language.serving(build)
 }
 
 fn variables(matched: Option<&Match>, more: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -266,15 +217,6 @@ fn variables(matched: Option<&Match>, more: &[(&str, &str)]) -> BTreeMap<String,
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
     );
     variables
-}
-
-fn commands<'a>(install: &'a Option<Step>, build: &'a Option<Step>, serve: &'a Serve) -> Vec<&'a str> {
-    let steps = install.iter().chain(build).map(|step| step.command.as_str());
-    let server = match serve {
-        Serve::Server { command, .. } => Some(command.as_str()),
-        Serve::Static { .. } => None,
-    };
-    steps.chain(server).collect()
 }
 
 fn explain(file: &ProjectFile, root: &str, matched: Option<&Match>, reasons: &mut BTreeMap<String, String>) {

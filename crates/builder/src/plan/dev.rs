@@ -9,11 +9,13 @@ use model::failure::Code;
 use model::plan::{Health, Serve, Service};
 use model::{Failure, Plan, ServiceName};
 
-use super::detect::{INSTALL_VARIABLES, empty, manifest, read_project_file, root};
-use super::manifest::Manifest;
-use super::rules::{self, Develop, Rule};
+use super::detect::{empty, read_project_file, root};
+use super::javascript::{JavaScript, Manifest};
+use super::language::{Commands, Decided, Language};
+use super::project::Project;
+use super::rules::{self, Develop, Manifests, Rule, Tongue};
 use super::view::View;
-use super::{limits, manager, node, shell};
+use super::{limits, shell};
 use crate::source::SourceFiles;
 
 /// Compilers that stay in memory need more of it than what they compile.
@@ -33,26 +35,45 @@ pub fn detect_dev(source: &dyn SourceFiles) -> Result<Plan, Failure> {
     let file = read_project_file(&whole)?;
     let root = root(&whole, &file)?;
     let view = View::new(source, &root);
-    let Some(manifest) = manifest(&view)? else {
+    let manifests = Manifests::new(&view);
+    let Some(manifest) = manifests.javascript()? else {
         let message = "there is no package.json, and so no development server";
         return Err(Failure::new(Code::NoFramework, message)
             .hint("Run `cx up` without --dev: it follows every save as well."));
     };
-    let matched = rules::choose(&view, Some(&manifest))?.filter(|found| found.rule.toolchain.is_none());
+    let matched = rules::choose(&view, &manifests)?;
     let rule = matched.as_ref().map(|found| found.rule);
-    let mut reasons = BTreeMap::new();
-    let (command, reason) = command(&manifest, rule)?;
-    reasons.insert("serve".to_owned(), reason);
-    let install = manager::install(&view, &manifest)?.map(|install| {
+    let rule = rule.filter(|rule| rule.toolchain.is_none() && rule.language == Tongue::Javascript);
+    let project = Project {
+        view: &view,
+        file: &file,
+        manifests: &manifests,
+        procfile: None,
+    };
+    let language = JavaScript::new(&project, rule, manifest);
+    let (command, reason) = command(manifest, rule)?;
+    let mut reasons = BTreeMap::from([("serve".to_owned(), reason)]);
+    let serve = Serve::Server {
+        command: format!("{SURROUNDINGS} {command}"),
+        port: None,
+        health: Health::default(),
+    };
+    let decided = Decided {
+        build: None,
+        serve: &serve,
+    };
+    let install = language.install(&decided)?.map(|install| {
         reasons.insert("install".to_owned(), install.reason);
-        install.step
+        install.what
     });
     // The same as for a build, so that the installed layer is the same.
     let mut variables = rule.map_or_else(BTreeMap::new, |rule| rule.variables.clone());
-    if install.is_some() {
-        variables.extend(INSTALL_VARIABLES.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    }
-    let toolchains = node::toolchains(&view, Some(&manifest), &["node"], &mut reasons)?;
+    variables.extend(language.variables(install.is_some()));
+    let toolchains = language.toolchains(&Commands::new(&install, &None, &serve))?;
+    let toolchains = toolchains.map_or_else(Vec::new, |toolchains| {
+        reasons.insert("toolchains".to_owned(), toolchains.reason);
+        toolchains.what
+    });
     let mut limits = limits::limits(&file);
     limits.memory_bytes = limits.memory_bytes.max(MEMORY_BYTES);
     Ok(Plan {
@@ -64,11 +85,7 @@ pub fn detect_dev(source: &dyn SourceFiles) -> Result<Plan, Failure> {
         variables,
         services: vec![Service {
             name: ServiceName::web(),
-            serve: Serve::Server {
-                command: format!("{SURROUNDINGS} {command}"),
-                port: None,
-                health: Health::default(),
-            },
+            serve,
         }],
         limits,
         network: limits::network(&file),

@@ -9,6 +9,18 @@ use model::failure::Code;
 
 use crate::source::SourceFiles;
 
+/// Files that one question of a rule gives at the most.
+const PICKED_MAX: usize = 1_000;
+/// Directories whose files somebody else wrote.
+const NOT_OWN: [&str; 6] = [
+    "node_modules",
+    ".venv",
+    "venv",
+    "vendor",
+    "site-packages",
+    "target",
+];
+
 /// The files below one directory of a source.
 pub(super) struct View<'a> {
     source: &'a dyn SourceFiles,
@@ -86,6 +98,23 @@ impl<'a> View<'a> {
         };
         self.texts.borrow_mut().insert(path.to_owned(), text.clone());
         Ok(text)
+    }
+
+    /// Files below the root that `wanted` picks, at most [`PICKED_MAX`]; paths are below the root.
+    pub(super) fn files(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let below = self
+            .source
+            .paths()
+            .iter()
+            .filter_map(|path| match self.root.as_str() {
+                "" => Some(path.as_str()),
+                root => path.strip_prefix(root)?.strip_prefix('/'),
+            });
+        let own = below.filter(|path| !path.split('/').any(|part| NOT_OWN.contains(&part)));
+        own.filter(|path| wanted(path))
+            .take(PICKED_MAX)
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The root and the directories above it, nearest first.

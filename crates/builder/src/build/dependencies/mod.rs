@@ -3,6 +3,12 @@
 //! Guards against a layer that is reused though something it was made of has changed: the step runs over a tree that
 //! holds only the files that count. Where that set is not known (a command of the project's own, install hooks,
 //! dependencies inside the source, settings that name other files), it runs over the whole source and is named by it.
+//! Each language has a file that knows what its package managers read.
+
+mod cargo;
+mod go;
+mod npm;
+mod python;
 
 use std::fs;
 use std::io;
@@ -13,29 +19,11 @@ use model::tree::Entry;
 use model::{Failure, Plan, Tree};
 use rustix::fs::XattrFlags;
 
-use crate::plan::{Manifest, is_own_install};
+use crate::plan::{is_cargo_install, is_go_install, is_npm_install, is_python_install};
 use crate::source::SourceFiles;
 
-/// Files that npm reads, wherever they lie.
-const READ_BY_NPM: [&str; 7] = [
-    "package.json",
-    "package-lock.json",
-    "npm-shrinkwrap.json",
-    ".npmrc",
-    ".nvmrc",
-    ".node-version",
-    ".npmignore",
-];
-
-/// Settings of npm that make it read other files or run something.
-const FAR_SETTINGS: [&str; 6] = [
-    "cafile",
-    "certfile",
-    "keyfile",
-    "script-shell",
-    "node-options",
-    "userconfig",
-];
+/// Directories that an install owns as a whole: what it wrote there is all there is.
+const OWNED: [&str; 2] = ["node_modules", ".venv"];
 
 /// The part of `tree` that the install step of `plan` can read, or `None` when that is all of it.
 pub(super) fn scope(
@@ -44,36 +32,22 @@ pub(super) fn scope(
     tree: &Tree,
     source: &dyn SourceFiles,
 ) -> Result<Option<Tree>, Failure> {
-    if !is_own_install(&step.command) {
-        return Ok(None);
-    }
-    let mut entries: Vec<Entry> = Vec::new();
-    for entry in tree.entries() {
-        let (path, name) = (entry.path.as_str(), entry.path.file_name());
-        if in_node_modules(path) {
-            continue;
-        }
-        if name == "binding.gyp"
-            || path.starts_with("patches/")
-            || name == ".npmrc" && reaches_far(path, source)
-        {
-            return Ok(None);
-        }
-        if !READ_BY_NPM.contains(&name) {
-            continue;
-        }
-        if name == "package.json" && !is_self_contained(path, plan, source)? {
-            return Ok(None);
-        }
-        entries.push(entry.clone());
-    }
-    Ok(Tree::new(entries).ok())
+    let command = step.command.as_str();
+    let read: Option<Vec<Entry>> = match () {
+        () if is_npm_install(command) => npm::read(plan, tree, source)?,
+        () if is_python_install(command) => python::read(tree, source),
+        () if is_go_install(command) => Some(go::read(tree)),
+        () if is_cargo_install(command) => cargo::read(tree, source),
+        () => None,
+    };
+    Ok(read.and_then(|entries| Tree::new(entries).ok()))
 }
 
 /// Takes the mark "opaque" from directories of an upper layer that was written over only a part of a source.
 ///
 /// Some kernels mark every directory that overlay makes where there was none, as an optimisation. Over the whole source
-/// there may be one, and the mark would hide it. Directories of `node_modules` keep it: what install wrote is all there is.
+/// there may be one, and the mark would hide it. Directories that the
+/// install owns keep it.
 pub(super) fn unhide(upper: &Path, installed_over: &Tree) -> io::Result<()> {
     let mut waiting = vec![String::new()];
     while let Some(below) = waiting.pop() {
@@ -82,7 +56,7 @@ pub(super) fn unhide(upper: &Path, installed_over: &Tree) -> io::Result<()> {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            if !entry.file_type()?.is_dir() || name == "node_modules" {
+            if !entry.file_type()?.is_dir() || OWNED.contains(&name.as_str()) {
                 continue;
             }
             let path = if below.is_empty() {
@@ -109,37 +83,6 @@ fn clear_opaque(dir: &Path) -> io::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Whether an install of this package runs nothing of the project's own and reads nothing else of it.
-fn is_self_contained(path: &str, plan: &Plan, source: &dyn SourceFiles) -> Result<bool, Failure> {
-    let Ok(bytes) = source.read(path) else {
-        return Ok(false);
-    };
-    match Manifest::parse(path, &String::from_utf8_lossy(&bytes)) {
-        Ok(manifest) => Ok(manifest.install_hook().is_none() && manifest.local_dependency().is_none()),
-        // A broken manifest elsewhere, such as a test's fixture, is not ours to judge.
-        Err(failure) if path == manifest_path(plan) => Err(failure),
-        Err(_) => Ok(true),
-    }
-}
-
-fn manifest_path(plan: &Plan) -> String {
-    if plan.root.is_empty() {
-        "package.json".to_owned()
-    } else {
-        format!("{}/package.json", plan.root)
-    }
-}
-
-fn reaches_far(path: &str, source: &dyn SourceFiles) -> bool {
-    let Ok(bytes) = source.read(path) else { return true };
-    let text = String::from_utf8_lossy(&bytes);
-    FAR_SETTINGS.iter().any(|setting| text.contains(setting))
-}
-
-fn in_node_modules(path: &str) -> bool {
-    path.starts_with("node_modules/") || path.contains("/node_modules/")
 }
 
 #[cfg(test)]

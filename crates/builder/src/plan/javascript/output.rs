@@ -3,10 +3,10 @@
 use model::Failure;
 use model::failure::Code;
 
-use super::javascript::{flag, is, literal};
+use super::look::{flag, is, literal};
 use super::manifest::Manifest;
-use super::rules::{Kind, Rule, expand};
-use super::view::{View, join, normalise};
+use crate::plan::rules::{Kind, Rule, expand};
+use crate::plan::view::{View, join, normalise};
 
 /// How a matched rule is served after a look at the configuration.
 #[derive(Debug, PartialEq, Eq)]

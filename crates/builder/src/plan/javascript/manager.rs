@@ -8,7 +8,8 @@ use model::failure::Code;
 use model::plan::Step;
 
 use super::manifest::Manifest;
-use super::view::{View, join};
+use crate::plan::language::Because;
+use crate::plan::view::{View, join};
 
 const CI: &str = "npm ci --replace-registry-host=always";
 const INSTALL: &str = "npm install --replace-registry-host=always";
@@ -21,14 +22,8 @@ const OTHER_LOCKS: [(&str, &str); 4] = [
     ("yarn.lock", "yarn"),
 ];
 
-/// The install step and why it is that.
-pub(super) struct Install {
-    pub(super) step: Step,
-    pub(super) reason: String,
-}
-
 /// The install step of the package manager that the project uses; the lock may lie above the root, in a workspace.
-pub(super) fn install(view: &View<'_>, manifest: &Manifest) -> Result<Option<Install>, Failure> {
+pub(super) fn install(view: &View<'_>, manifest: &Manifest) -> Result<Option<Because<Step>>, Failure> {
     let lock = lock(view);
     if let Some((manager, reason)) = other_manager(manifest, lock.as_deref()) {
         if !manifest.needs_install() && lock.is_none() {
@@ -37,15 +32,15 @@ pub(super) fn install(view: &View<'_>, manifest: &Manifest) -> Result<Option<Ins
         return Err(unavailable(&manager, &reason));
     }
     Ok(match lock {
-        Some(lock) => Some(Install {
-            step: Step {
+        Some(lock) => Some(Because {
+            what: Step {
                 command: CI.to_owned(),
                 fallback: Some(INSTALL.to_owned()),
             },
             reason: format!("npm ci, because {lock} is there"),
         }),
-        None if manifest.needs_install() => Some(Install {
-            step: Step {
+        None if manifest.needs_install() => Some(Because {
+            what: Step {
                 command: INSTALL.to_owned(),
                 fallback: None,
             },

@@ -1,5 +1,8 @@
 //! Plans of many small sources, as one line each.
 
+mod compiled;
+mod python;
+
 use std::collections::BTreeMap;
 use std::io;
 
@@ -511,8 +514,8 @@ fn what_cannot_be_served_says_what_to_do() {
         ),
         (
             &[("requirements.txt", "flask")],
-            Code::ToolchainUnavailable,
-            "the source needs python",
+            Code::StartCommandMissing,
+            "nothing in the Python project says how it starts",
         ),
         (
             &[("hugo.toml", "")],

@@ -2,31 +2,22 @@
 
 use model::Failure;
 use model::failure::Code;
-use model::plan::{Health, Serve};
-use model::project_file::ProjectFile;
 
+use super::look;
 use super::manifest::Manifest;
 use super::output::{Look, Served};
-use super::rules::{Kind, Match, Rule};
-use super::shell;
-use super::view::{View, normalise};
-
-/// How it is served and why.
-pub(super) struct Serving {
-    pub(super) serve: Serve,
-    pub(super) reason: String,
-    pub(super) variables: Vec<(&'static str, &'static str)>,
-    /// The name of the rule where no framework gave one.
-    pub(super) framework: &'static str,
-}
+use crate::plan::language::Serving;
+use crate::plan::plain;
+use crate::plan::project::Project;
+use crate::plan::rules::{Kind, Rule};
+use crate::plan::shell;
+use crate::plan::view::normalise;
 
 /// Everything that has a say.
 pub(super) struct Say<'a> {
-    pub(super) file: &'a ProjectFile,
-    pub(super) procfile: Option<&'a str>,
-    pub(super) matched: Option<&'a Match>,
-    pub(super) manifest: Option<&'a Manifest>,
-    pub(super) view: &'a View<'a>,
+    pub(super) project: &'a Project<'a>,
+    pub(super) rule: Option<&'a Rule>,
+    pub(super) manifest: &'a Manifest,
     /// The text of the command that builds, `""` where there is none.
     pub(super) build: &'a str,
 }
@@ -52,28 +43,14 @@ const RUNNERS: [&str; 6] = ["node", "tsx", "ts-node", "nodemon", "bun", "pm2-run
 
 impl Say<'_> {
     pub(super) fn serving(&self) -> Result<Serving, Failure> {
-        if let Some(command) = said(&self.file.run.command) {
-            return Ok(self.server(command.trim().to_owned(), "cx.toml says so".to_owned(), "custom"));
-        }
-        if let Some(output) = &self.file.build.output {
-            let output = normalise(output).unwrap_or_default();
-            return Ok(self.files(output, None, "cx.toml says so".to_owned(), "custom"));
-        }
-        if let Some(command) = self.procfile {
-            let command = match self.manifest {
-                Some(_) => shell::with_dependencies(command, self.depth()),
-                None => command.trim().to_owned(),
-            };
-            return Ok(self.server(command, "the Procfile has a web line".to_owned(), "procfile"));
-        }
-        match (self.matched, self.manifest) {
-            (Some(found), Some(manifest)) => self.framework(found.rule, manifest),
-            (_, Some(manifest)) => self.node(manifest),
-            _ => self.plain_files().ok_or_else(nothing_found),
+        match self.rule {
+            Some(rule) => self.framework(rule),
+            None => self.node(),
         }
     }
 
-    fn framework(&self, rule: &Rule, manifest: &Manifest) -> Result<Serving, Failure> {
+    fn framework(&self, rule: &Rule) -> Result<Serving, Failure> {
+        let manifest = self.manifest;
         let Served {
             kind,
             output,
@@ -81,7 +58,7 @@ impl Say<'_> {
             variables,
             reason,
         } = Look {
-            view: self.view,
+            view: self.project.view,
             manifest,
             build: self.build,
         }
@@ -96,7 +73,11 @@ impl Say<'_> {
                         Some(script) => format!("the start script is the development server (`{script}`)"),
                         None => format!("{} starts so, and there is no start script", rule.name),
                     };
-                    self.server(shell::with_dependencies(&start, self.depth()), why, "node")
+                    self.server(
+                        shell::with_dependencies(&start, self.project.depth()),
+                        why,
+                        "node",
+                    )
                 }
                 (None, None) => {
                     let message = format!(
@@ -118,7 +99,8 @@ impl Say<'_> {
     }
 
     /// A package.json and no framework.
-    fn node(&self, manifest: &Manifest) -> Result<Serving, Failure> {
+    fn node(&self) -> Result<Serving, Failure> {
+        let manifest = self.manifest;
         if let Some(script) = manifest.script("start") {
             return Ok(self.start_script(manifest, script));
         }
@@ -126,8 +108,7 @@ impl Say<'_> {
             return Ok(self.server(format!("node {entry}"), why, "node"));
         }
         if !self.build.is_empty() {
-            let output =
-                super::javascript::flag(self.build, &["--outDir", "--out-dir", "--outdir", "-o", "-d"]);
+            let output = look::flag(self.build, &["--outDir", "--out-dir", "--outdir", "-o", "-d"]);
             let guess = output
                 .and_then(normalise)
                 .filter(|dir| !dir.is_empty() && !dir.contains('.'));
@@ -140,7 +121,7 @@ impl Say<'_> {
             let output = guess.unwrap_or_else(|| "dist".to_owned());
             return Ok(self.files(output, None, why.to_owned(), "build-script"));
         }
-        self.plain_files().ok_or_else(|| {
+        plain::files(self.project).ok_or_else(|| {
             let what = "package.json has neither a start nor a build script, and there is no server.js or index.html";
             Failure::new(Code::StartCommandMissing, what)
         })
@@ -149,18 +130,18 @@ impl Say<'_> {
     /// The program of a Node server without a start script. Beside an index.html, a script may be the page's own.
     fn entry(&self, manifest: &Manifest) -> Result<Option<(String, String)>, Failure> {
         let main = manifest.field("main").and_then(normalise);
-        let main = main.filter(|main| main.ends_with("js") && self.view.has(main));
+        let main = main.filter(|main| main.ends_with("js") && self.project.view.has(main));
         let entries = ENTRIES
             .iter()
             .map(|name| (*name).to_owned())
-            .filter(|name| self.view.has(name));
+            .filter(|name| self.project.view.has(name));
         let first = main.clone().into_iter().chain(entries);
         for entry in first {
-            let text = self.view.text(&entry)?.unwrap_or_default();
+            let text = self.project.view.text(&entry)?.unwrap_or_default();
             let serves = ["listen(", "createServer", ".serve("]
                 .iter()
                 .any(|call| text.contains(call));
-            let ambiguous = self.view.has("index.html") || !self.build.is_empty();
+            let ambiguous = self.project.view.has("index.html") || !self.build.is_empty();
             if serves || !ambiguous {
                 let why = if Some(&entry) == main.as_ref() {
                     format!("`main` of package.json is {entry}, and there is no start script")
@@ -173,31 +154,6 @@ impl Say<'_> {
         Ok(None)
     }
 
-    /// Files that need no build.
-    fn plain_files(&self) -> Option<Serving> {
-        let staticfile = self.view.text("Staticfile").ok().flatten();
-        let root = staticfile.as_deref().and_then(|text| {
-            text.lines()
-                .find_map(|line| line.strip_prefix("root:"))
-                .map(str::trim)
-                .and_then(normalise)
-        });
-        if let Some(root) = root {
-            return Some(self.files(root, None, "the Staticfile says so".to_owned(), "static"));
-        }
-        let places = [
-            "", "public", "dist", "build", "out", "_site", "www", "site", "docs",
-        ];
-        let place = places
-            .into_iter()
-            .find(|place| self.view.has(&super::view::join(place, "index.html")))?;
-        let why = match place {
-            "" => "index.html is there".to_owned(),
-            place => format!("{place}/index.html is there"),
-        };
-        Some(self.files(place.to_owned(), None, why, "static"))
-    }
-
     /// The start script, without npm between it and its signals where npm would add nothing.
     fn start_script(&self, manifest: &Manifest, script: &str) -> Serving {
         let hooks = ["prestart", "poststart"]
@@ -206,59 +162,17 @@ impl Say<'_> {
         let command = if hooks || script.contains("npm_") {
             "npm start".to_owned()
         } else {
-            shell::with_dependencies(script, self.depth())
+            shell::with_dependencies(script, self.project.depth())
         };
         self.server(command, format!("the start script is `{script}`"), "node")
     }
 
     fn server(&self, command: String, reason: String, framework: &'static str) -> Serving {
-        let run = &self.file.run;
-        let default = Health::default();
-        let timeout = run.health.timeout.and_then(|seconds| u32::try_from(seconds).ok());
-        let health = Health {
-            path: run.health.path.clone(),
-            timeout_seconds: timeout.unwrap_or(default.timeout_seconds),
-        };
-        let serve = Serve::Server {
-            command,
-            port: run.port,
-            health,
-        };
-        Serving {
-            serve,
-            reason,
-            variables: Vec::new(),
-            framework,
-        }
+        self.project.server(command, reason, framework)
     }
 
     fn files(&self, output: String, kind: Option<Kind>, reason: String, framework: &'static str) -> Serving {
-        let kind = kind.or(self.matched.map(|found| found.rule.serve));
-        let spa = self.file.run.spa.unwrap_or(kind == Some(Kind::Spa));
-        Serving {
-            serve: Serve::Static { output, spa },
-            reason,
-            variables: Vec::new(),
-            framework,
-        }
+        let kind = kind.or(self.rule.map(|rule| rule.serve));
+        self.project.files(output, kind, reason, framework)
     }
-
-    fn depth(&self) -> usize {
-        let root = self.view.root();
-        if root.is_empty() {
-            0
-        } else {
-            root.matches('/').count() + 1
-        }
-    }
-}
-
-/// A text of cx.toml that says something.
-pub(super) fn said(text: &Option<String>) -> Option<&str> {
-    text.as_deref().map(str::trim).filter(|text| !text.is_empty())
-}
-
-fn nothing_found() -> Failure {
-    let message = "nothing in the source says how to serve it: no index.html, package.json, Procfile or cx.toml command";
-    Failure::new(Code::NoFramework, message)
 }

@@ -1,39 +1,34 @@
 //! Which Node and npm a project asks for.
 
-use std::collections::BTreeMap;
-
 use model::Failure;
 use model::plan::Toolchain;
 
 use super::manifest::Manifest;
-use super::shell;
-use super::view::{View, join};
+use crate::plan::language::{Because, Commands};
+use crate::plan::shell;
+use crate::plan::view::{View, join};
 
 /// Node and npm, where something runs that needs them.
-pub(super) fn toolchains(
+pub(in crate::plan) fn toolchains(
     view: &View<'_>,
     manifest: Option<&Manifest>,
-    commands: &[&str],
-    reasons: &mut BTreeMap<String, String>,
-) -> Result<Vec<Toolchain>, Failure> {
-    let asks = |command: &&str| {
-        let name = shell::program(command);
-        ["node", "npm", "npx"].contains(&name)
+    commands: &Commands<'_>,
+) -> Result<Option<Because<Vec<Toolchain>>>, Failure> {
+    let asks = |command: &str| ["node", "npm", "npx"].contains(&shell::program(command));
+    let needed = match manifest {
+        Some(_) => commands.all().next().is_some(),
+        None => commands.all().any(asks),
     };
-    if commands.is_empty() || (manifest.is_none() && !commands.iter().any(asks)) {
-        return Ok(Vec::new());
+    if !needed {
+        return Ok(None);
     }
     let (version, reason) = node_version(view, manifest)?;
-    reasons.insert("toolchains".to_owned(), reason);
     let npm = manifest
         .and_then(Manifest::package_manager)
         .filter(|(name, _)| *name == "npm");
     let npm = npm.map_or("*", |(_, version)| version);
-    let toolchain = |name: &str, version: &str| Toolchain {
-        name: name.to_owned(),
-        version: version.to_owned(),
-    };
-    Ok(vec![toolchain("node", &version), toolchain("npm", npm)])
+    let what = vec![Toolchain::new("node", &version), Toolchain::new("npm", npm)];
+    Ok(Some(Because { what, reason }))
 }
 
 /// The range of Node versions that the project asks for, and where it says so.
