@@ -15,3 +15,4 @@ pub use build::{
     BuildError, BuildRequest, Builder, BuilderOptions, Observer, PackageCache, RunError, Runner,
     SandboxRunner, StepEnd, StepSpec,
 };
+pub use toolchain::Registries;

@@ -31,6 +31,11 @@ pub(crate) struct Environment {
     pub(crate) listen: Vec<SocketAddr>,
     /// `npm_config_registry`: where packages come from, when not from the public registry.
     pub(crate) registry: Option<String>,
+    /// `UV_DEFAULT_INDEX`, `UV_INDEX_URL` or `PIP_INDEX_URL`: where Python packages come from.
+    pub(crate) python_index: Option<String>,
+    /// `GOPROXY` and `GOSUMDB`: where Go modules and their hashes come from.
+    pub(crate) go_proxy: Option<String>,
+    pub(crate) go_sumdb: Option<String>,
     /// `HTTPS_PROXY` or `https_proxy`.
     pub(crate) proxy: Option<String>,
     /// `SSL_CERT_FILE`: the certificates that programs in sandboxes trust too.
@@ -65,6 +70,11 @@ impl Environment {
                 .unwrap_or_default(),
             desktop: var("DISPLAY").is_some() || var("WAYLAND_DISPLAY").is_some(),
             registry: var("npm_config_registry").or_else(|| var("NPM_CONFIG_REGISTRY")),
+            python_index: ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"]
+                .into_iter()
+                .find_map(var),
+            go_proxy: var("GOPROXY"),
+            go_sumdb: var("GOSUMDB"),
             proxy: var("HTTPS_PROXY").or_else(|| var("https_proxy")),
             ca_bundle: path("SSL_CERT_FILE"),
             log: var("CX_LOG"),

@@ -10,6 +10,7 @@ pub mod failure;
 pub mod failure_meaning;
 pub mod host;
 pub mod id;
+pub mod inside;
 pub mod limits;
 pub mod name;
 pub mod network;

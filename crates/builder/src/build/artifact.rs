@@ -87,11 +87,17 @@ async fn assemble(
             } => Content::Server(Server {
                 source: work.request.tree,
                 layers: dependencies
+                    .filter(|_| !stands_alone(work.toolchains))
                     .map(|(key, _)| *key)
                     .into_iter()
                     .chain(upper.layer())
                     .collect(),
-                toolchains: work.toolchains.iter().map(toolchain_layer).collect(),
+                toolchains: work
+                    .toolchains
+                    .iter()
+                    .filter(|resolved| !resolved.only_builds)
+                    .map(toolchain_layer)
+                    .collect(),
                 root: plan.root.clone(),
                 command: command.clone(),
                 port: *port,
@@ -149,6 +155,11 @@ impl Upper {
             Self::Nothing | Self::Staged(_) => None,
         }
     }
+}
+
+/// Whether what was built runs without anything that built it: a compiled program needs no dependencies beside it.
+fn stands_alone(toolchains: &[Resolved]) -> bool {
+    !toolchains.is_empty() && toolchains.iter().all(|resolved| resolved.only_builds)
 }
 
 fn toolchain_layer(resolved: &Resolved) -> ToolchainLayer {

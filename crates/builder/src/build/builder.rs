@@ -14,6 +14,7 @@ use store::{ScratchError, Store};
 use tokio_util::sync::CancellationToken;
 
 use super::artifact::{self, put};
+use super::cache::Caches;
 use super::flight::Flights;
 use super::key::Place;
 use super::request::{BuildError, BuildRequest, Observer};
@@ -21,7 +22,7 @@ use super::runner::Runner;
 use super::work::{Work, blocking};
 use crate::plan;
 use crate::source::StoredSource;
-use crate::toolchain::Toolchains;
+use crate::toolchain::{Registries, Toolchains};
 
 /// Artifacts that are remembered for whoever waited for an equal build.
 const FINISHED_MAX: usize = 256;
@@ -30,11 +31,11 @@ const FINISHED_MAX: usize = 256;
 pub struct BuilderOptions {
     pub store: Store,
     pub runner: Arc<dyn Runner>,
-    /// The npm registry that toolchains and installs come from.
-    pub registry_url: String,
+    /// Where toolchains and installs come from.
+    pub registries: Registries,
     /// The proxy for fetching toolchains, such as `http://proxy:3128`.
     pub proxy: Option<String>,
-    /// Prefixes under which Node may be installed; see [`crate::toolchain::places`].
+    /// Prefixes under which toolchains may be installed; see [`crate::toolchain::places`].
     pub toolchain_search: Vec<PathBuf>,
     /// Keys the HMAC of variables.
     pub installation_key: [u8; 32],
@@ -51,10 +52,11 @@ pub struct Builder {
 pub(super) struct Inner {
     pub(super) store: Store,
     pub(super) runner: Arc<dyn Runner>,
-    pub(super) registry_url: String,
+    pub(super) registries: Registries,
     pub(super) toolchains: Toolchains,
     pub(super) place: Place,
     pub(super) flights: Flights,
+    pub(super) caches: Caches,
     finished: Mutex<HashMap<Digest, Artifact>>,
 }
 
@@ -63,18 +65,24 @@ impl Builder {
         let BuilderOptions {
             store,
             runner,
-            registry_url,
+            registries,
             proxy,
             toolchain_search,
             installation_key,
             base_id,
         } = options;
-        let toolchains = Toolchains::new(store.clone(), &registry_url, proxy.as_deref(), toolchain_search);
+        let toolchains = Toolchains::new(
+            store.clone(),
+            registries.clone(),
+            proxy.as_deref(),
+            toolchain_search,
+        );
         let inner = Inner {
             store,
             runner,
-            registry_url,
+            registries,
             toolchains,
+            caches: Caches::default(),
             place: Place {
                 installation_key,
                 base_id,

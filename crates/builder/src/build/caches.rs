@@ -9,7 +9,8 @@ use model::ProjectId;
 use store::{ScratchError, Store};
 
 use super::builder::Builder;
-use super::scratch::{BUILD_PREFIX, CACHE_PREFIX};
+use super::cache::CACHE_PREFIX;
+use super::scratch::BUILD_PREFIX;
 
 /// A package cache.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,21 +6,14 @@
 use std::collections::BTreeMap;
 
 use model::Plan;
+use model::inside::{self, CA_BUNDLE, HOME_DIRECTORY};
 use model::network::Egress;
 
 use super::runner::ToolchainMount;
-use crate::toolchain::Resolved;
+use crate::toolchain::Registries;
 
-/// Where the app's files are, inside.
-pub const APP_DIRECTORY: &str = "/app";
-/// Where toolchains are, inside: each in `<name>-<version>`.
-pub const TOOLCHAIN_DIRECTORY: &str = "/opt/toolchains";
-/// The home directory, inside.
-pub const HOME_DIRECTORY: &str = "/home/app";
-
-const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Where the sandbox has the host's certificates.
-const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// What is kept from build to build, below the home directory: what package managers fetched, what compilers made.
+pub(super) const CACHE_DIRECTORY: &str = "/home/app/.cache";
 const CA_VARIABLES: [&str; 7] = [
     "SSL_CERT_FILE",
     "NODE_EXTRA_CA_CERTS",
@@ -30,7 +23,36 @@ const CA_VARIABLES: [&str; 7] = [
     "GIT_SSL_CAINFO",
     "CARGO_HTTP_CAINFO",
 ];
-const PUBLIC_REGISTRY: &str = "https://registry.npmjs.org";
+/// What the tools of a language are told: to stay with the toolchain that the plan names, and where to keep what. What
+/// is fetched for a language without a place of its own for it goes below the app, where it becomes a layer.
+const TOLD: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "uv",
+        &[
+            ("UV_CACHE_DIR", "/home/app/.cache/uv"),
+            ("UV_LINK_MODE", "copy"),
+            ("UV_COMPILE_BYTECODE", "1"),
+            ("UV_PYTHON_DOWNLOADS", "never"),
+            ("POETRY_VIRTUALENVS_IN_PROJECT", "true"),
+            ("POETRY_CACHE_DIR", "/home/app/.cache/poetry"),
+            ("PIPENV_VENV_IN_PROJECT", "1"),
+        ],
+    ),
+    (
+        "go",
+        &[
+            ("GOTOOLCHAIN", "local"),
+            ("GOFLAGS", "-modcacherw -buildvcs=false"),
+            ("GOMODCACHE", "/app/.cygni/go"),
+            ("GOCACHE", "/home/app/.cache/go-build"),
+            ("GOPATH", "/home/app/go"),
+        ],
+    ),
+    (
+        "rust",
+        &[("CARGO_HOME", "/app/.cygni/cargo"), ("CARGO_TERM_COLOR", "never")],
+    ),
+];
 
 /// Which of the two steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,21 +76,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) variables: &'a BTreeMap<String, String>,
     pub(super) toolchains: &'a [ToolchainMount],
     pub(super) npm_major: Option<u64>,
-    pub(super) registry_url: &'a str,
-}
-
-/// Where the toolchain `name` of `version` is mounted.
-pub(super) fn toolchain_target(resolved: &Resolved) -> String {
-    format!("{TOOLCHAIN_DIRECTORY}/{}-{}", resolved.name, resolved.version)
-}
-
-/// The directory in which the steps run.
-pub(super) fn directory(plan: &Plan) -> String {
-    if plan.root.is_empty() {
-        APP_DIRECTORY.to_owned()
-    } else {
-        format!("{APP_DIRECTORY}/{}", plan.root)
-    }
+    pub(super) registries: &'a Registries,
 }
 
 impl Surroundings<'_> {
@@ -90,8 +98,8 @@ impl Surroundings<'_> {
             set(&format!("npm_config_{name}"), "false");
         }
         CA_VARIABLES.iter().for_each(|name| set(name, CA_BUNDLE));
-        if self.registry_url.trim_end_matches('/') != PUBLIC_REGISTRY {
-            set("npm_config_registry", self.registry_url);
+        for (name, value) in own_registries(self.registries) {
+            set(name, value);
         }
         let node = self
             .toolchains
@@ -106,6 +114,16 @@ impl Surroundings<'_> {
                 "npm_config"
             };
             set(&format!("{prefix}_nodedir"), &node.target);
+        }
+        for (_, told) in TOLD.iter().filter(|(name, _)| self.has(name)) {
+            told.iter().for_each(|(name, value)| set(name, value));
+        }
+        let python = self
+            .toolchains
+            .iter()
+            .find(|mount| mount.target.starts_with(&inside::toolchain("python", "")));
+        if let Some(python) = python {
+            set("UV_PYTHON", &format!("{}/bin/python3", python.target));
         }
         if *egress == Egress::None {
             // Else every call of npx waits a minute before it gives up.
@@ -129,26 +147,36 @@ impl Surroundings<'_> {
         ] {
             all.insert(name.to_owned(), value.to_owned());
         }
-        all.insert("npm_config_cache".to_owned(), format!("{HOME_DIRECTORY}/.npm"));
+        all.insert("npm_config_cache".to_owned(), format!("{CACHE_DIRECTORY}/npm"));
         all.insert("PATH".to_owned(), self.path());
         all.into_iter().collect()
     }
 
-    /// Toolchains first, then the programs of dependencies, nearest first.
     fn path(&self) -> String {
-        let toolchains = self
-            .toolchains
-            .iter()
-            .map(|mount| format!("{}/bin", mount.target));
-        let mut parts: Vec<String> = toolchains.collect();
-        let mut directory = directory(self.plan);
-        while directory.starts_with(APP_DIRECTORY) {
-            parts.push(format!("{directory}/node_modules/.bin"));
-            directory = directory
-                .rsplit_once('/')
-                .map_or(String::new(), |(above, _)| above.to_owned());
-        }
-        parts.push(SYSTEM_PATH.to_owned());
-        parts.join(":")
+        let targets: Vec<String> = self.toolchains.iter().map(|mount| mount.target.clone()).collect();
+        inside::path(&self.plan.root, &targets)
     }
+
+    fn has(&self, name: &str) -> bool {
+        let start = inside::toolchain(name, "");
+        self.toolchains
+            .iter()
+            .any(|mount| mount.target.starts_with(&start))
+    }
+}
+
+/// Settings for registries that are not the public ones. They may hold passwords, so what they are is nobody's to log.
+fn own_registries(registries: &Registries) -> Vec<(&'static str, &str)> {
+    let public = Registries::default();
+    let all = [
+        ("npm_config_registry", &registries.npm, &public.npm),
+        ("UV_DEFAULT_INDEX", &registries.pypi, &public.pypi),
+        ("PIP_INDEX_URL", &registries.pypi, &public.pypi),
+        ("GOPROXY", &registries.go_proxy, &public.go_proxy),
+        ("GOSUMDB", &registries.go_sumdb, &public.go_sumdb),
+    ];
+    let own = all
+        .into_iter()
+        .filter(|(_, own, public)| own.trim_end_matches('/') != *public);
+    own.map(|(name, own, _)| (name, own.as_str())).collect()
 }

@@ -7,6 +7,7 @@
 
 mod artifact;
 mod builder;
+mod cache;
 mod caches;
 mod dependencies;
 mod environment;
@@ -24,7 +25,6 @@ mod work;
 
 pub use builder::{Builder, BuilderOptions};
 pub use caches::PackageCache;
-pub use environment::{APP_DIRECTORY, HOME_DIRECTORY, TOOLCHAIN_DIRECTORY};
 pub use request::{BuildError, BuildRequest, Observer};
 pub use runner::{RunError, Runner, StepEnd, StepSpec, ToolchainMount};
 pub use sandbox_runner::SandboxRunner;

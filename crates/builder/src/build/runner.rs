@@ -20,18 +20,18 @@ pub struct StepSpec {
     pub directory: String,
     /// The whole environment. Holds secrets.
     pub environment: Vec<(String, String)>,
-    /// What lies below [`super::APP_DIRECTORY`], topmost first; never changed.
+    /// What lies below [`model::inside::APP_DIRECTORY`], topmost first; never changed.
     pub lowers: Vec<PathBuf>,
     /// Takes what is written there.
     pub upper: PathBuf,
     /// An empty directory on the file system of `upper`.
     pub work: PathBuf,
     pub toolchains: Vec<ToolchainMount>,
-    /// Writable, mounted as [`super::HOME_DIRECTORY`].
+    /// Writable, mounted as [`model::inside::HOME_DIRECTORY`].
     pub home: PathBuf,
     /// Writable, mounted as `/tmp`.
     pub temporary: PathBuf,
-    /// Writable, mounted as the cache of the package manager.
+    /// Writable, mounted as the cache of package managers and compilers.
     pub cache: PathBuf,
     pub limits: Limits,
     pub egress: Egress,

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use model::inside::{APP_DIRECTORY, HOME_DIRECTORY};
 use model::limits::LOG_BYTES_MAX;
 use model::network::Egress;
 use sandbox::egress::{Contact, Policy, Verdict};
@@ -13,7 +14,7 @@ use sandbox::{Host, Lifetime, LogOptions, Mount, Sandbox, Spec};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::environment::{APP_DIRECTORY, HOME_DIRECTORY};
+use super::environment::CACHE_DIRECTORY;
 use super::runner::{RunError, Runner, StepEnd, StepSpec};
 
 /// How often the log is looked at while a step runs.
@@ -71,7 +72,7 @@ impl SandboxRunner {
                 target: APP_DIRECTORY.to_owned(),
             },
             writable(step.home, HOME_DIRECTORY),
-            writable(step.cache, &format!("{HOME_DIRECTORY}/.npm")),
+            writable(step.cache, CACHE_DIRECTORY),
             writable(step.temporary, "/tmp"),
         ];
         let toolchains = step.toolchains.into_iter();

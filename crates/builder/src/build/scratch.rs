@@ -10,8 +10,6 @@ use store::Store;
 
 /// Begins the names of directories of builds that run.
 pub(super) const BUILD_PREFIX: &str = "build-";
-/// Begins the names of package caches; project and trust level follow.
-pub(super) const CACHE_PREFIX: &str = "cache-";
 
 /// The writable directories of a build.
 pub(super) struct Scratch {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::failure::Code;
+use model::inside;
 use model::limits::{BUILD_MEMORY_BYTES, FILE_BYTES_MAX};
 use model::network::Egress;
 use model::plan::Step;
@@ -19,17 +20,15 @@ use store::Staging;
 use tokio_util::sync::CancellationToken;
 
 use super::builder::Inner;
-use super::environment::{Phase, Surroundings, directory, toolchain_target};
+use super::cache::Held;
+use super::environment::{Phase, Surroundings};
 use super::key::Place;
 use super::layers;
 use super::request::{BuildError, BuildRequest, Observer};
 use super::runner::{StepSpec, ToolchainMount};
-use super::scratch::{BUILD_PREFIX, CACHE_PREFIX, Scratch};
+use super::scratch::{BUILD_PREFIX, Scratch};
 use super::step::{Outcome, Unsuccessful, Watch};
 use crate::toolchain::Resolved;
-
-/// Bytes of a project's package cache at the most; a larger one is emptied.
-const CACHE_BYTES_MAX: u64 = 2 << 30;
 
 /// A committed layer: its name and where it lies.
 pub(super) type Layer = (Digest, PathBuf);
@@ -165,7 +164,7 @@ impl<'a> Work<'a> {
             self.say(Level::Info, &format!("Using {name} {version} (from {origin})"));
             mounts.push(ToolchainMount {
                 source,
-                target: toolchain_target(resolved),
+                target: inside::toolchain(&resolved.name, resolved.version),
             });
         }
         Ok(mounts)
@@ -216,7 +215,7 @@ impl<'a> Work<'a> {
             upper: staging.path(),
             egress,
         };
-        let cache = self.cache(phase).await?;
+        let (_held, cache) = self.cache(phase).await?;
         let spec = self.spec(ground, cache)?;
         let plan = &self.request.plan;
         let watch = Watch {
@@ -257,7 +256,7 @@ impl<'a> Work<'a> {
                 .iter()
                 .find(|resolved| resolved.name == "npm")
                 .map(|npm| npm.version.major),
-            registry_url: &self.inner.registry_url,
+            registries: &self.inner.registries,
         };
         let limits = Limits {
             memory_bytes: plan.limits.memory_bytes.max(BUILD_MEMORY_BYTES),
@@ -273,7 +272,7 @@ impl<'a> Work<'a> {
         Ok(StepSpec {
             name: format!("{}-{}", request.name, ground.phase.name()),
             command: ground.command.to_owned(),
-            directory: directory(plan),
+            directory: inside::directory(&plan.root),
             environment: surroundings.environment(ground.phase, &ground.egress),
             lowers: ground.lowers,
             upper: ground.upper.to_owned(),
@@ -284,32 +283,23 @@ impl<'a> Work<'a> {
             cache,
             limits,
             egress: ground.egress,
-            secrets: request.secrets.clone(),
+            secrets: [request.secrets.clone(), self.inner.registries.passwords()].concat(),
         })
     }
 
-    /// The package manager's cache: shared within a project and a trust level. A build step, and a stranger's code, get
-    /// one of their own that goes with the build.
-    async fn cache(&self, phase: Phase) -> Result<PathBuf, BuildError> {
-        if phase == Phase::Build || self.request.trust == Trust::Fork {
-            return Ok(self.scratch.kept("cache")?);
-        }
-        let store = self.inner.store.clone();
-        let name = format!(
-            "{CACHE_PREFIX}{}-{}",
-            self.request.project.as_str(),
-            self.request.trust.as_str()
+    /// The cache of a step, and what keeps others from it meanwhile.
+    async fn cache(&self, phase: Phase) -> Result<(Option<Held>, PathBuf), BuildError> {
+        let (store, caches, request) = (
+            self.inner.store.clone(),
+            self.inner.caches.clone(),
+            self.request.clone(),
         );
-        let made = blocking(move || {
-            let failed = |error: store::ScratchError| Failure::new(Code::PlatformError, error.to_string());
-            let path = store.scratch(&name).map_err(failed)?;
-            if store::measure(std::slice::from_ref(&path), CACHE_BYTES_MAX).is_ok() {
-                return Ok(path);
-            }
-            store.remove_scratch(&name).map_err(failed)?;
-            store.scratch(&name).map_err(failed)
-        });
-        Ok(made.await?)
+        let held = blocking(move || caches.take(&store, &request, phase)).await?;
+        let path = match &held {
+            Some(held) => held.path().to_owned(),
+            None => self.scratch.kept("cache")?,
+        };
+        Ok((held, path))
     }
 }
 

@@ -4,7 +4,7 @@ use model::failure::{LOCATIONS_MAX, Location};
 
 use super::Sources;
 use super::rules::{Place, Rank, group, places};
-use crate::build::APP_DIRECTORY;
+use model::inside::APP_DIRECTORY;
 
 /// How far from a place its message may stand, in lines.
 const MESSAGE_LINES_MAX: usize = 30;

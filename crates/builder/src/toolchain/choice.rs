@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use model::Failure;
 use model::failure::Code;
 
+use super::kind::Kind;
 use super::version::{Range, Version};
 
 /// Which npm runs on which Node, from `engines` of npm's own releases; newest first.
@@ -16,11 +17,13 @@ const NPM_NEEDS: [(u64, &str); 5] = [
     (6, "*"),
 ];
 
-/// The newest; of Node the newest with long-term support, if any has it.
-pub(super) fn best(name: &str, versions: Vec<Version>) -> Option<Version> {
+/// The newest of the release lines that the kind prefers, with long-term support where some have it.
+pub(super) fn best(kind: &dyn Kind, versions: Vec<Version>) -> Option<Version> {
+    let preferred: Option<Range> = kind.preferred().and_then(|range| range.parse().ok());
+    let is_preferred = |version: Version| preferred.as_ref().is_some_and(|range| range.contains(version));
     versions
         .into_iter()
-        .max_by_key(|version| (name == "node" && version.is_long_term(), *version))
+        .max_by_key(|version| (is_preferred(*version), kind.is_long_term(*version), *version))
 }
 
 pub(super) fn npm_runs_on(npm: Version, node: Version) -> bool {
@@ -30,40 +33,57 @@ pub(super) fn npm_runs_on(npm: Version, node: Version) -> bool {
 }
 
 pub(super) fn none_suits(name: &str, range: &Range, offered: impl Iterator<Item = Version>) -> Failure {
-    let mut newest: BTreeMap<u64, Version> = BTreeMap::new();
-    for version in offered {
-        let known = newest.entry(version.major).or_insert(version);
+    let message = format!(
+        "{name} `{range}` is asked for, and the registry has {}",
+        listed(offered)
+    );
+    Failure::new(Code::ToolchainUnavailable, message)
+}
+
+/// For what no registry has.
+pub(super) fn nothing_suits(name: &str, range: &Range, offered: impl Iterator<Item = Version>) -> Failure {
+    let message = format!(
+        "{name} `{range}` is asked for, and this machine has {}",
+        listed(offered)
+    );
+    Failure::new(Code::ToolchainUnavailable, message).hint(format!(
+        "Ask for a version of {name} that the server has, or install this one on the server and deploy again."
+    ))
+}
+
+/// The newest of each release line, which for most languages is the second number.
+fn listed(offered: impl Iterator<Item = Version>) -> String {
+    let versions: Vec<Version> = offered.collect();
+    let one_major = versions.iter().all(|version| version.major == versions[0].major);
+    let mut newest: BTreeMap<(u64, u64), Version> = BTreeMap::new();
+    for version in versions {
+        let line = (version.major, if one_major { version.minor } else { 0 });
+        let known = newest.entry(line).or_insert(version);
         *known = version.max(*known);
     }
     let offered: Vec<String> = newest.values().rev().take(8).map(Version::to_string).collect();
-    let offered = if offered.is_empty() {
-        "none at all".to_owned()
-    } else {
-        offered.join(", ")
-    };
-    let message = format!("{name} `{range}` is asked for, and the registry has {offered}");
-    Failure::new(Code::ToolchainUnavailable, message)
+    match offered.is_empty() {
+        true => "none at all".to_owned(),
+        false => offered.join(", "),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::toolchain::kind;
 
     #[test]
-    fn long_term_lines_of_node_come_first() {
-        let versions = || {
-            vec![
-                Version::new(18, 1, 0),
-                Version::new(20, 1, 0),
-                Version::new(21, 9, 0),
-            ]
+    fn lines_that_are_preferred_come_first() {
+        let best = |name: &str, versions: &[&str]| {
+            let versions = versions.iter().map(|version| version.parse().unwrap()).collect();
+            best(kind::named(name).unwrap(), versions).unwrap().to_string()
         };
-        assert_eq!(best("node", versions()), Some(Version::new(20, 1, 0)));
-        assert_eq!(best("npm", versions()), Some(Version::new(21, 9, 0)));
-        assert_eq!(
-            best("node", vec![Version::new(21, 0, 0)]),
-            Some(Version::new(21, 0, 0))
-        );
+        assert_eq!(best("node", &["18.1.0", "20.1.0", "21.9.0"]), "20.1.0");
+        assert_eq!(best("node", &["22.13.0", "26.1.0"]), "22.13.0");
+        assert_eq!(best("npm", &["18.1.0", "21.9.0"]), "21.9.0");
+        assert_eq!(best("node", &["21.0.0"]), "21.0.0");
+        assert_eq!(best("python", &["3.10.1", "3.13.0", "3.15.0"]), "3.13.0");
     }
 
     #[test]

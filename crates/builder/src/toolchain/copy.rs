@@ -1,7 +1,7 @@
 //! Copying an installation into a staging directory.
 //!
-//! Guards against taking along more than the toolchain: of Node its program and headers, of npm its own directory.
-//! Links must stay inside; a link that leads out means that the installation is not self-contained.
+//! Guards against taking along more than the toolchain: each kind says what it needs. Links must stay inside; a link that
+//! leads out means that the installation is not self-contained, unless the kind does without it.
 
 use std::fs;
 use std::io;
@@ -14,58 +14,53 @@ use sha2::{Digest as _, Sha256};
 /// Files of one toolchain at the most.
 const ENTRIES_MAX: usize = 50_000;
 
-/// Copies Node from `prefix` to `to` and gives the digest of what was copied.
-pub(super) fn node(prefix: &Path, to: &Path) -> io::Result<Digest> {
-    let mut copy = Copy {
-        hash: Sha256::new(),
-        entries: 0,
-    };
-    fs::create_dir(to.join("bin"))?;
-    copy.file(&prefix.join("bin/node"), &to.join("bin/node"))?;
-    let headers = prefix.join("include/node");
-    if headers.is_dir() {
-        fs::create_dir(to.join("include"))?;
-        copy.directory(&headers, &to.join("include/node"), 0)?;
-    }
-    Ok(copy.digest())
-}
-
-/// Copies npm from `prefix` to `to` and gives the digest of what was copied.
-pub(super) fn npm(prefix: &Path, to: &Path) -> io::Result<Digest> {
-    let mut copy = Copy {
-        hash: Sha256::new(),
-        entries: 0,
-    };
-    fs::create_dir_all(to.join("lib/node_modules"))?;
-    copy.directory(
-        &prefix.join("lib/node_modules/npm"),
-        &to.join("lib/node_modules/npm"),
-        0,
-    )?;
-    link_npm(to)?;
-    Ok(copy.digest())
-}
-
-/// `bin/npm` and `bin/npx`, as every distribution has them.
-pub(super) fn link_npm(to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to.join("bin"))?;
-    for name in ["npm", "npx"] {
-        let program = format!("lib/node_modules/npm/bin/{name}-cli.js");
-        fs::set_permissions(to.join(&program), fs::Permissions::from_mode(0o755))?;
-        symlink(format!("../{program}"), to.join("bin").join(name))?;
-    }
-    Ok(())
-}
-
-struct Copy {
+/// A copy in progress.
+pub(super) struct Copy {
     hash: Sha256,
     entries: usize,
+    left_out: Vec<&'static str>,
+    left_out_starts: Vec<&'static str>,
+    outward: Outward,
+}
+
+/// What is done with a link that leads out of what is copied.
+#[derive(PartialEq)]
+enum Outward {
+    Refused,
+    LeftOut,
 }
 
 impl Copy {
-    fn directory(&mut self, from: &Path, to: &Path, depth: usize) -> io::Result<()> {
+    pub(super) fn new() -> Self {
+        Self {
+            hash: Sha256::new(),
+            entries: 0,
+            left_out: Vec::new(),
+            left_out_starts: Vec::new(),
+            outward: Outward::Refused,
+        }
+    }
+
+    /// From now on, leaves out what is named so, or begins so, wherever it lies.
+    pub(super) fn leave_out(&mut self, names: &[&'static str], starts: &[&'static str]) {
+        self.left_out = names.to_vec();
+        self.left_out_starts = starts.to_vec();
+    }
+
+    /// From now on, links that lead out are no reason to refuse an installation.
+    pub(super) fn leave_outward_links(&mut self) {
+        self.outward = Outward::LeftOut;
+    }
+
+    /// Copies all files below `from` to the new directory `to`.
+    pub(super) fn directory(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.below(from, to, 0)
+    }
+
+    fn below(&mut self, from: &Path, to: &Path, depth: usize) -> io::Result<()> {
         fs::create_dir(to)?;
         let mut names: Vec<_> = fs::read_dir(from)?.collect::<Result<Vec<_>, _>>()?;
+        names.retain(|entry| !self.leaves_out(&entry.file_name().to_string_lossy()));
         names.sort_by_key(fs::DirEntry::file_name);
         for entry in names {
             self.entries += 1;
@@ -76,15 +71,9 @@ impl Copy {
             self.hash.update(name.as_encoded_bytes());
             let to = to.join(&name);
             if kind.is_dir() {
-                self.directory(&entry.path(), &to, depth + 1)?;
+                self.below(&entry.path(), &to, depth + 1)?;
             } else if kind.is_symlink() {
-                let target = fs::read_link(entry.path())?;
-                if !stays_inside(&target, depth) {
-                    let what = format!("{} leads out of it", entry.path().display());
-                    return Err(io::Error::other(what));
-                }
-                self.hash.update(target.as_os_str().as_encoded_bytes());
-                symlink(target, to)?;
+                self.link(&entry.path(), &to, depth)?;
             } else if kind.is_file() {
                 self.file(&entry.path(), &to)?;
             }
@@ -92,21 +81,58 @@ impl Copy {
         Ok(())
     }
 
-    fn file(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+    fn leaves_out(&self, name: &str) -> bool {
+        self.left_out.contains(&name) || self.left_out_starts.iter().any(|start| name.starts_with(start))
+    }
+
+    fn link(&mut self, from: &Path, to: &Path, depth: usize) -> io::Result<()> {
+        let target = fs::read_link(from)?;
+        if stays_inside(&target, depth) {
+            self.hash.update(target.as_os_str().as_encoded_bytes());
+            return symlink(target, to);
+        }
+        match self.outward {
+            Outward::LeftOut => Ok(()),
+            Outward::Refused => Err(io::Error::other(format!("{} leads out of it", from.display()))),
+        }
+    }
+
+    /// Copies one file. It keeps its time, by which tools know that what they derived from it is up to date.
+    pub(super) fn file(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         fs::copy(from, to)?;
-        let executable = fs::metadata(from)?.permissions().mode() & 0o111 != 0;
+        self.finish(from, to)
+    }
+
+    /// Copies one file with some of its bytes changed.
+    pub(super) fn changed(
+        &mut self,
+        from: &Path,
+        to: &Path,
+        change: impl FnOnce(&mut [u8]),
+    ) -> io::Result<()> {
+        let mut bytes = fs::read(from)?;
+        change(&mut bytes);
+        fs::write(to, bytes)?;
+        self.finish(from, to)
+    }
+
+    fn finish(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let metadata = fs::metadata(from)?;
+        let executable = metadata.permissions().mode() & 0o111 != 0;
         fs::set_permissions(
             to,
             fs::Permissions::from_mode(if executable { 0o755 } else { 0o644 }),
         )?;
         // What was copied counts, not what lies there a moment later.
-        let mut copied = fs::File::open(to)?;
+        let mut copied = fs::File::options().read(true).write(true).open(to)?;
+        copied.set_modified(metadata.modified()?)?;
         self.hash.update(copied.metadata()?.len().to_le_bytes());
         io::copy(&mut copied, &mut Hashing(&mut self.hash))?;
         Ok(())
     }
 
-    fn digest(self) -> Digest {
+    /// The digest of everything that was copied.
+    pub(super) fn digest(self) -> Digest {
         Digest::from_bytes(self.hash.finalize().into())
     }
 }
@@ -125,7 +151,7 @@ impl io::Write for Hashing<'_> {
 }
 
 /// Whether a link `depth` directories below the top stays below it.
-pub(super) fn stays_inside(target: &Path, depth: usize) -> bool {
+fn stays_inside(target: &Path, depth: usize) -> bool {
     let mut depth = depth;
     for component in target.components() {
         match component {

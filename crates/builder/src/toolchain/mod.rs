@@ -1,4 +1,4 @@
-//! Toolchains: Node and npm as layers in the store.
+//! Toolchains: Node, Python, Go, Rust and what belongs to them, as layers in the store.
 //!
 //! A requirement is a version range. It is met by a layer that is in the store already, else by what lies on the
 //! machine (copied, never run outside a sandbox), else by a package of the registry, whose hash is checked before it is
@@ -9,6 +9,8 @@ mod choice;
 mod copy;
 mod elf;
 mod index;
+mod kind;
+mod kinds;
 mod machine;
 mod registry;
 mod resolve;
@@ -16,5 +18,6 @@ mod unpack;
 mod version;
 
 pub use machine::{Installation, find, places};
+pub use registry::Registries;
 pub(crate) use resolve::{Resolved, Toolchains};
 pub use version::{ParseRangeError, Range, Version};

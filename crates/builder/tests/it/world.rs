@@ -94,7 +94,7 @@ impl World {
         let builder = Builder::new(BuilderOptions {
             store: store.clone(),
             runner: real,
-            registry_url: registry_url.to_owned(),
+            registries: builder::Registries::at(registry_url),
             proxy: None,
             toolchain_search,
             installation_key: [7; 32],

@@ -16,27 +16,30 @@ const DISK_BAD: u64 = 1 << 30;
 /// Below this, it is time to look, in bytes.
 const DISK_LOW: u64 = 10 << 30;
 
-/// Node and npm, as found on the machine.
+/// Toolchains, as found on the machine.
 pub(super) fn toolchains(found: &[Installation]) -> Finding {
     let mut installed: Vec<String> = Vec::new();
     // Where `/lib` is a link to `/usr/lib`, the same npm is found again at the root.
-    for Installation { prefix, node, npm } in found.iter().filter(|found| found.node.is_some()) {
-        let versions = [
-            node.map(|version| format!("Node {version}")),
-            npm.map(|version| format!("npm {version}")),
-        ];
-        let versions: Vec<String> = versions.into_iter().flatten().collect();
-        installed.push(format!("{} in {}", versions.join(" and "), prefix.display()));
+    let all = found.iter().filter(|found| found.prefix != Path::new("/"));
+    for Installation {
+        prefix,
+        name,
+        version,
+    } in all
+    {
+        installed.push(format!("{name} {version} in {}", prefix.display()));
     }
-    if installed.is_empty() {
-        Finding::ok(
-            "toolchains",
-            "no Node on this machine; it is fetched from the registry when needed",
-        )
-    } else {
-        let rest = "; other versions are fetched from the registry";
-        Finding::ok("toolchains", format!("{}{rest}", installed.join(", ")))
-    }
+    let (rest, here) = match installed.is_empty() {
+        true => (
+            "Node, uv and Go are fetched from the registries when needed",
+            "none on this machine; ".to_owned(),
+        ),
+        false => (
+            "other versions of Node, uv and Go are fetched from the registries",
+            format!("{}; ", installed.join(", ")),
+        ),
+    };
+    Finding::ok("toolchains", format!("{here}{rest}"))
 }
 
 /// Room where the data is, or will be.
@@ -114,24 +117,22 @@ mod tests {
 
     #[test]
     fn toolchains_have_versions_and_places() {
-        let found = Installation {
-            prefix: "/opt/node".into(),
-            node: Some("20.1.2".parse().unwrap()),
-            npm: Some("10.8.2".parse().unwrap()),
+        let found = |name, version: &str, prefix: &str| Installation {
+            prefix: prefix.into(),
+            name,
+            version: version.parse().unwrap(),
         };
-        let half = Installation {
-            npm: None,
-            prefix: "/usr".into(),
-            ..found.clone()
-        };
-        let no_node = Installation {
-            node: None,
-            ..found.clone()
-        };
+        let all = [
+            found("node", "20.1.2", "/opt/node"),
+            found("npm", "10.8.2", "/opt/node"),
+            found("npm", "10.8.2", "/"),
+            found("python", "3.11.2", "/usr"),
+        ];
         assert_eq!(
-            toolchains(&[found, half, no_node]).detail,
-            "Node 20.1.2 and npm 10.8.2 in /opt/node, Node 20.1.2 in /usr; other versions are fetched from the registry"
+            toolchains(&all).detail,
+            "node 20.1.2 in /opt/node, npm 10.8.2 in /opt/node, python 3.11.2 in /usr; other versions of Node, uv and \
+             Go are fetched from the registries"
         );
-        assert!(toolchains(&[]).detail.starts_with("no Node"));
+        assert!(toolchains(&[]).detail.starts_with("none on this machine"));
     }
 }

@@ -40,23 +40,23 @@ pub(super) async fn registry(options: &ServerOptions) -> Finding {
     let advice =
         "check the network, HTTPS_PROXY and SSL_CERT_FILE; only what is in the store can be built without it";
     let client = reqwest::Client::builder().timeout(REGISTRY_ANSWER).build();
-    let url = format!("{}/-/ping", options.registry_url.trim_end_matches('/'));
+    let url = format!("{}/-/ping", options.registries.npm.trim_end_matches('/'));
     let answer = match client {
         Ok(client) => client.get(&url).send().await,
         Err(error) => Err(error),
     };
     match answer {
         Ok(answer) if answer.status().as_u16() < 500 => {
-            Finding::ok("registry", format!("{} answers", options.registry_url))
+            Finding::ok("registry", format!("{} answers", options.registries.npm))
         }
         Ok(answer) => Finding::warn(
             "registry",
-            format!("{} answers {}", options.registry_url, answer.status()),
+            format!("{} answers {}", options.registries.npm, answer.status()),
             advice,
         ),
         Err(error) => Finding::warn(
             "registry",
-            format!("{}: {}", options.registry_url, deepest(&error)),
+            format!("{}: {}", options.registries.npm, deepest(&error)),
             advice,
         ),
     }

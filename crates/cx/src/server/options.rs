@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use builder::Registries;
 use control::Policy;
 
 use super::settings::Settings;
@@ -16,8 +17,6 @@ const DOMAIN: &str = "localhost";
 /// Builds that run at the same time unless somebody says otherwise: one per core, but at least these.
 const BUILDS_MIN: usize = 2;
 const BUILDS_PER_PROJECT: usize = 2;
-/// Where packages come from unless somebody says otherwise.
-const REGISTRY: &str = "https://registry.npmjs.org";
 
 /// Everything that the wiring needs to know.
 #[derive(Clone, Debug)]
@@ -30,10 +29,11 @@ pub(crate) struct ServerOptions {
     pub(crate) dashboard_host: String,
     /// Who called `sudo`, and may read the token too.
     pub(crate) sudo: Option<(u32, u32)>,
-    pub(crate) registry_url: String,
+    /// Where toolchains and dependencies come from.
+    pub(crate) registries: Registries,
     pub(crate) proxy: Option<String>,
     pub(crate) ca_bundle: Option<PathBuf>,
-    /// Where Node may be installed on this machine.
+    /// Where toolchains may be installed on this machine.
     pub(crate) toolchain_search: Vec<PathBuf>,
     /// How long things are kept, and how much of the disk stays free.
     pub(crate) policy: Policy,
@@ -67,10 +67,7 @@ impl ServerOptions {
             builds_per_project_max: settings.builds.per_project.unwrap_or(BUILDS_PER_PROJECT),
             domain,
             sudo: environment.sudo,
-            registry_url: environment
-                .registry
-                .clone()
-                .unwrap_or_else(|| REGISTRY.to_owned()),
+            registries: registries(environment),
             proxy: environment.proxy.clone(),
             ca_bundle: environment.ca_bundle.clone(),
             toolchain_search: builder::toolchain::places(environment.home().map(PathBuf::as_path), &path),
@@ -79,11 +76,43 @@ impl ServerOptions {
 
     /// Names of registries that installs may reach besides the public ones.
     pub(super) fn own_registries(&self) -> Vec<String> {
-        let host = reqwest::Url::parse(&self.registry_url)
-            .ok()
-            .and_then(|url| url.host_str().map(str::to_owned));
-        host.into_iter()
-            .filter(|host| !REGISTRY.ends_with(host.as_str()))
-            .collect()
+        let public = Registries::default();
+        let public: Vec<String> = public.urls().filter_map(host).collect();
+        let own = self.registries.urls().filter_map(host);
+        own.filter(|host| !public.contains(host)).collect()
+    }
+}
+
+fn host(url: &str) -> Option<String> {
+    reqwest::Url::parse(url).ok()?.host_str().map(str::to_owned)
+}
+
+/// The public registries, but for those of which the environment names another.
+fn registries(environment: &Environment) -> Registries {
+    let public = Registries::default();
+    let or = |own: &Option<String>, public: String| own.clone().unwrap_or(public);
+    Registries {
+        npm: or(&environment.registry, public.npm),
+        pypi: or(&environment.python_index, public.pypi),
+        go_proxy: or(&environment.go_proxy, public.go_proxy),
+        go_sumdb: or(&environment.go_sumdb, public.go_sumdb),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operators_own_registries_are_reached() {
+        let mut environment = Environment::default();
+        environment.python_index = Some("https://ada:hunter2@packages.example/simple".to_owned());
+        environment.go_proxy = Some("https://modules.example,direct".to_owned());
+        let data = tempfile::tempdir().unwrap();
+        let given = Environment::with_data(data.path());
+        let mut options = ServerOptions::new(&ServeArgs::default(), &given).unwrap();
+        assert!(options.own_registries().is_empty());
+        options.registries = registries(&environment);
+        assert_eq!(options.own_registries(), ["packages.example", "modules.example"]);
     }
 }

@@ -145,7 +145,7 @@ impl Ground {
         let builder = Builder::new(BuilderOptions {
             store: store.clone(),
             runner: Arc::new(runner),
-            registry_url: options.registry_url.clone(),
+            registries: options.registries.clone(),
             proxy: options.proxy.clone(),
             toolchain_search: options.toolchain_search.clone(),
             installation_key: *Digest::of(&[b"builds".as_slice(), &data.key].concat()).as_bytes(),

@@ -4,34 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use model::artifact::{Server, ToolchainLayer};
+use model::artifact::Server;
+use model::inside::{self, CA_BUNDLE, HOME_DIRECTORY};
 
 use crate::InstanceSpec;
 
-/// Where the app's files are, inside; the same as when it was built.
-pub(super) const APP_DIRECTORY: &str = "/app";
-/// The home directory, inside.
-pub(super) const HOME_DIRECTORY: &str = "/home/app";
 /// What an instance is told to listen on where nothing else is known.
 pub(super) const PORT: u16 = 3000;
-
-const TOOLCHAIN_DIRECTORY: &str = "/opt/toolchains";
-const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Where the sandbox has the host's certificates.
-const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
-
-/// Where a toolchain is mounted.
-pub(super) fn toolchain_target(toolchain: &ToolchainLayer) -> String {
-    format!("{TOOLCHAIN_DIRECTORY}/{}-{}", toolchain.name, toolchain.version)
-}
-
-/// The directory in which the server runs.
-pub(super) fn directory(server: &Server) -> String {
-    match server.root.as_str() {
-        "" => APP_DIRECTORY.to_owned(),
-        root => format!("{APP_DIRECTORY}/{root}"),
-    }
-}
 
 /// The whole environment of an instance.
 pub(super) fn environment(spec: &InstanceSpec) -> Vec<(String, String)> {
@@ -43,6 +22,7 @@ pub(super) fn environment(spec: &InstanceSpec) -> Vec<(String, String)> {
         ("PORT", &port),
         ("SSL_CERT_FILE", CA_BUNDLE),
         ("NODE_EXTRA_CA_CERTS", CA_BUNDLE),
+        ("REQUESTS_CA_BUNDLE", CA_BUNDLE),
     ];
     let mut all: BTreeMap<String, String> = ours
         .into_iter()
@@ -62,22 +42,13 @@ pub(super) fn environment(spec: &InstanceSpec) -> Vec<(String, String)> {
     all.into_iter().collect()
 }
 
-/// Toolchains first, then the programs of dependencies, nearest first.
 fn path(server: &Server) -> String {
-    let toolchains = server
+    let toolchains: Vec<String> = server
         .toolchains
         .iter()
-        .map(|toolchain| format!("{}/bin", toolchain_target(toolchain)));
-    let mut parts: Vec<String> = toolchains.collect();
-    let mut directory = directory(server);
-    while directory.starts_with(APP_DIRECTORY) {
-        parts.push(format!("{directory}/node_modules/.bin"));
-        directory = directory
-            .rsplit_once('/')
-            .map_or(String::new(), |(above, _)| above.to_owned());
-    }
-    parts.push(SYSTEM_PATH.to_owned());
-    parts.join(":")
+        .map(|toolchain| inside::toolchain(&toolchain.name, &toolchain.version))
+        .collect();
+    inside::path(&server.root, &toolchains)
 }
 
 #[cfg(test)]
@@ -101,11 +72,7 @@ mod tests {
             (all["A"].as_str(), all["NODE_ENV"].as_str(), all["PORT"].as_str()),
             ("mine", "staging", "3000")
         );
-        assert_eq!(
-            all["PATH"],
-            format!(
-                "/opt/toolchains/node-20.1.0/bin:/app/web/node_modules/.bin:/app/node_modules/.bin:{SYSTEM_PATH}"
-            )
-        );
+        let start = "/opt/toolchains/node-20.1.0/bin:/app/web/node_modules/.bin:/app/node_modules/.bin:/usr/";
+        assert!(all["PATH"].starts_with(start), "{}", all["PATH"]);
     }
 }

@@ -11,11 +11,11 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use model::inside::APP_DIRECTORY;
 use model::{Digest, InstanceId};
 use sandbox::Mount;
 use store::Store;
 
-use super::environment::APP_DIRECTORY;
 use super::specification::{LayError, Scratch, scratch_root};
 use crate::InstanceSpec;
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use model::artifact::Server;
+use model::inside::{self, APP_DIRECTORY, HOME_DIRECTORY};
 use model::limits::LOG_BYTES_MAX;
 use model::network::Egress;
 use model::{Digest, InstanceId};
@@ -13,7 +14,7 @@ use serde_json::json;
 use store::Store;
 
 use super::command;
-use super::environment::{self, APP_DIRECTORY, HOME_DIRECTORY};
+use super::environment;
 use super::{live, sandbox_name};
 use crate::InstanceSpec;
 
@@ -103,7 +104,7 @@ pub(super) fn sandbox_spec(store: &Store, spec: &InstanceSpec, scratch: &Scratch
         sandbox_name(&spec.instance),
         command::arguments(&spec.server.command),
     );
-    told.cwd = environment::directory(&spec.server);
+    told.cwd = inside::directory(&spec.server.root);
     told.env = environment::environment(spec);
     told.mounts = mounts(store, spec, scratch)?;
     told.limits = Limits {
@@ -159,7 +160,7 @@ fn mounts(store: &Store, spec: &InstanceSpec, scratch: &Scratch) -> Result<Vec<M
         let source = layer(&toolchain.layer)?;
         mounts.push(Mount::ReadOnly {
             source,
-            target: environment::toolchain_target(toolchain),
+            target: inside::toolchain(&toolchain.name, &toolchain.version),
         });
     }
     Ok(mounts)

@@ -194,7 +194,7 @@ async fn control(directory: &TempDir) -> Control {
     let builder = Builder::new(BuilderOptions {
         store: store.clone(),
         runner: Arc::new(FakeRunner::default()),
-        registry_url: "http://127.0.0.1:9".to_owned(),
+        registries: builder::Registries::at("http://127.0.0.1:9"),
         proxy: None,
         toolchain_search: Vec::new(),
         installation_key: [3; 32],
