@@ -184,10 +184,12 @@ pub(in crate::plan) fn parse(path: &str, text: &str) -> Result<Table, Failure> {
             .next()
             .unwrap_or("it is not TOML")
             .to_owned();
-        Failure::new(Code::InvalidManifest, format!("{path}:{line}:{column}: {what}")).location(Location {
+        let message = format!("{path}:{line}:{column}: {what}");
+        Failure::new(Code::InvalidManifest, message).location(Location {
             file: path.to_owned(),
             line: u32::try_from(line).ok(),
             column: u32::try_from(column).ok(),
+            message: Some(what),
         })
     })
 }
@@ -228,7 +230,7 @@ mod tests {
     fn a_syntax_error_is_located() {
         let failure = parse("pyproject.toml", "[project]\nname = oops\n").unwrap_err();
         assert_eq!(failure.code, Code::InvalidManifest);
-        let location = failure.location.unwrap();
+        let location = &failure.locations[0];
         assert_eq!((location.line, location.column), (Some(2), Some(8)));
     }
 }
