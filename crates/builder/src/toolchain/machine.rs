@@ -74,7 +74,10 @@ fn expand(place: &Path) -> Vec<PathBuf> {
     };
     let mut all: Vec<PathBuf> = entries
         .flatten()
-        .map(|entry| entry.path().join(after.trim_start_matches('/')))
+        .map(|entry| match after.trim_start_matches('/') {
+            "" => entry.path(),
+            after => entry.path().join(after),
+        })
         .collect();
     all.sort();
     all

@@ -9,6 +9,7 @@ mod builds;
 mod escape;
 mod failures;
 mod keys;
+mod languages;
 mod registry;
 mod sandboxed;
 mod toolchains;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         escape::TESTS,
         failures::TESTS,
         keys::TESTS,
+        languages::TESTS,
         sandboxed::TESTS,
         toolchains::TESTS,
     ]

@@ -50,7 +50,8 @@ impl Registry {
         self.asked.lock().unwrap().clone()
     }
 
-    fn put(&self, path: &str, bytes: Vec<u8>) {
+    /// Serves `bytes` at `path`.
+    pub(crate) fn put(&self, path: &str, bytes: Vec<u8>) {
         self.answers.lock().unwrap().insert(path.to_owned(), bytes);
     }
 

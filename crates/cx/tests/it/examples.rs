@@ -124,3 +124,44 @@ fn procfiles_and_commands_of_any_language() {
     assert_eq!(get(&format!("{url}/healthz")).status, 200);
     std::io::stdout().flush().unwrap();
 }
+
+#[test]
+fn python_applications_with_what_serves_them() {
+    let platform = Platform::start();
+    let url = platform.deploy(&example("python-flask"), "main");
+    assert!(get(&url).body.contains("Water the plants"));
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let added = request("POST", &url, &form, b"task=Read+a+book").unwrap();
+    assert_eq!(added.status, 303, "{added:?}");
+    assert!(get(&url).body.contains("Read a book"));
+
+    let url = platform.deploy(&example("python-fastapi"), "main");
+    let converted = get(&format!("{url}/celsius/100"));
+    assert_eq!(converted.body, r#"{"celsius":100.0,"fahrenheit":212.0}"#);
+}
+
+#[test]
+fn compiled_servers_run_without_what_compiled_them() {
+    let platform = Platform::start();
+    let url = platform.deploy(&example("rust-http"), "main");
+    assert_eq!(get(&format!("{url}/x")).body, "Hello from Rust at /x\n");
+    let url = platform.deploy(&example("go-http"), "main");
+    assert_eq!(get(&format!("{url}/Ada")).body, "Hello from Go, Ada\n");
+    let copy = copy_of("go-http");
+    std::fs::write(
+        copy.path().join("greeting/greeting.go"),
+        "package greeting\n\nfunc For() {\n",
+    )
+    .unwrap();
+    let ran = platform.cx(&["deploy", copy.path().to_str().unwrap(), "--project", "go-http"]);
+    assert!(
+        !ran.status.success() && ran.err.contains("greeting/greeting.go"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(
+        get(&format!("{url}/Ada")).body,
+        "Hello from Go, Ada\n",
+        "the one before it serves on"
+    );
+}

@@ -14,7 +14,7 @@ use crate::plan::view::{View, join};
 /// A fresh environment beside the project; older interpreters get setuptools into it as `venv` would have it.
 const VENV: &str = "uv venv --seed --clear .venv";
 /// Between an install and a server that it lacks.
-const AND_ALSO: &str = " && uv pip install ";
+const AND_ALSO: &str = " && uv pip install --python .venv ";
 
 /// How one manager is recognised and what it is told.
 struct Row {
@@ -63,8 +63,8 @@ const ROWS: [Row; 3] = [
     },
 ];
 
-const REQUIREMENTS: &str = "uv pip install -r requirements.txt";
-const PACKAGE: &str = "uv pip install .";
+const REQUIREMENTS: &str = "uv pip install --python .venv -r requirements.txt";
+const PACKAGE: &str = "uv pip install --python .venv .";
 
 /// The manager of one project.
 pub(super) struct Manager {
@@ -180,7 +180,9 @@ pub(crate) fn is_own_install(command: &str) -> bool {
     let known = ROWS
         .iter()
         .any(|row| [row.install, row.unlocked].contains(&command));
-    known || command.strip_prefix(VENV) == Some(" && uv pip install -r requirements.txt") || command == VENV
+    known
+        || command.strip_prefix(VENV) == Some(" && uv pip install --python .venv -r requirements.txt")
+        || command == VENV
 }
 
 /// A command without `poetry run` or `pipenv run` before it: the environment is on the path when it runs.

@@ -441,7 +441,7 @@ fn a_procfile_beats_start_commands() {
             ("requirements.txt", "flask"),
             ("Procfile", "web: gunicorn a:b --bind :$PORT"),
         ],
-        "flask | uv venv --seed --clear .venv && uv pip install -r requirements.txt | - | gunicorn a:b --bind :$PORT",
+        "flask | uv venv --seed --clear .venv && uv pip install --python .venv -r requirements.txt | - | gunicorn a:b --bind :$PORT",
     );
 }
 

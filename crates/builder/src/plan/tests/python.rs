@@ -4,7 +4,7 @@ use model::failure::Code;
 
 use super::{Texts, check, plan};
 
-const PIP: &str = "uv venv --seed --clear .venv && uv pip install -r requirements.txt";
+const PIP: &str = "uv venv --seed --clear .venv && uv pip install --python .venv -r requirements.txt";
 
 /// `+uvicorn` stands for a server that the install adds.
 fn checked(files: Texts, expected: &str) {
@@ -48,7 +48,7 @@ fn applications_are_served_by_what_the_project_brings() {
     );
     checked(
         &[("requirements.txt", "fastapi"), ("main.py", fastapi)],
-        "fastapi | PIP && uv pip install uvicorn | - | uvicorn --host 0.0.0.0 --port $PORT main:api",
+        "fastapi | PIP && uv pip install --python .venv uvicorn | - | uvicorn --host 0.0.0.0 --port $PORT main:api",
     );
     checked(
         &[
@@ -134,7 +134,7 @@ fn every_manager_installs_with_its_lock() {
         ),
         (
             &[("setup.py", ""), ("app.py", "serve()")],
-            "python | uv venv --seed --clear .venv && uv pip install . | - | python app.py",
+            "python | uv venv --seed --clear .venv && uv pip install --python .venv . | - | python app.py",
         ),
         (
             &[("main.py", "serve()")],

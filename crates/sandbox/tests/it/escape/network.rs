@@ -39,7 +39,10 @@ pub(super) fn probe(arguments: &[&str]) -> bool {
         ["netlink"] => change_network(),
         // What the host lets root do is tried in a network of its own: it would break the machine's.
         ["netlink", "apart"] => {
-            assert_eq!(call(libc::SYS_unshare, [libc::CLONE_NEWNET.into(), 0, 0, 0, 0, 0]), 0);
+            assert_eq!(
+                call(libc::SYS_unshare, [libc::CLONE_NEWNET.into(), 0, 0, 0, 0, 0]),
+                0
+            );
             change_network();
         }
         ["options"] => set_options(),
