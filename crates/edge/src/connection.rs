@@ -26,6 +26,8 @@ use crate::sendfile::Regions;
 use crate::serve::Server;
 use crate::stalling::Stalling;
 
+/// Header fields that the library takes unless it is told otherwise.
+const HEADERS_USUAL: usize = 100;
 /// Streams that a visitor opened and reset before anybody looked at them; more end the connection.
 const RESET_UNSEEN_MAX: usize = 20;
 /// Streams that we had to reset for mistakes of the visitor; more end the connection.
@@ -50,11 +52,14 @@ impl Protocols {
         // The time of heads is watched here, and not with a timer for every request.
         http1
             .max_buf_size(limits.request_head_bytes_max.max(8_192))
-            .max_headers(limits.request_headers_max)
             .header_read_timeout(None)
             .writev(true)
             .half_close(false)
             .keep_alive(true);
+        // The library's own bound needs no memory to be prepared for every head.
+        if limits.request_headers_max != HEADERS_USUAL {
+            http1.max_headers(limits.request_headers_max);
+        }
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())

@@ -29,12 +29,12 @@ impl Host {
             Some(authority) => authority.clone(),
             None => Authority::try_from(field?.as_bytes()).ok()?,
         };
-        let name = authority.host();
-        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-        if name.is_empty() || authority.as_str().contains('@') {
+        let (whole, host) = (authority.as_str(), authority.host());
+        let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        if name.is_empty() || whole.contains('@') {
             return None;
         }
-        let port = match authority.as_str()[authority.host().len()..].strip_prefix(':') {
+        let port = match whole[host.len()..].strip_prefix(':') {
             Some("") | None => None,
             Some(port) => Some(port.parse().ok()?),
         };

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
 use crate::REQUEST_ID_HEADER;
@@ -30,13 +31,39 @@ fn is_sane(bytes: &[u8]) -> bool {
 
 fn make() -> HeaderValue {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let text = format!("req-{:016x}-{number:x}", *START);
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("req"))
+    let mut text = Vec::with_capacity(37);
+    text.extend_from_slice(b"req-");
+    push_hexadecimal(&mut text, *START, 16);
+    text.push(b'-');
+    push_hexadecimal(&mut text, number, 1);
+    HeaderValue::from_maybe_shared(Bytes::from(text)).unwrap_or(HeaderValue::from_static("req"))
+}
+
+/// At least `digits` of them. Formatting would take longer than all the rest of an id.
+fn push_hexadecimal(text: &mut Vec<u8>, number: u64, digits: u32) {
+    let used = (u64::BITS - number.leading_zeros()).div_ceil(4).max(digits);
+    for place in (0..used).rev() {
+        text.push(b"0123456789abcdef"[(number >> (place * 4) & 0xf) as usize]);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_hexadecimal() {
+        for (number, digits, written) in [
+            (0, 1, "0"),
+            (0xa0f, 1, "a0f"),
+            (0xa0f, 5, "00a0f"),
+            (u64::MAX, 16, "ffffffffffffffff"),
+        ] {
+            let mut text = Vec::new();
+            push_hexadecimal(&mut text, number, digits);
+            assert_eq!(text, written.as_bytes());
+        }
+    }
 
     #[test]
     fn a_sane_id_is_kept_and_others_are_replaced() {

@@ -273,12 +273,20 @@ fn check(request: &Request<Incoming>, limits: &EdgeLimits) -> Result<(), Trouble
             limit: limits.request_headers_max,
         });
     }
-    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+    let (mut codings, mut lengths) = (0, 0);
+    for name in headers.iter().map(|(name, _)| name) {
+        match *name {
+            TRANSFER_ENCODING => codings += 1,
+            CONTENT_LENGTH => lengths += 1,
+            _ => {}
+        }
+    }
+    if codings > 0 && lengths > 0 {
         return Err(Trouble::BadRequest {
             why: "It has both a Content-Length and a Transfer-Encoding.",
         });
     }
-    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+    if lengths > 1 {
         return Err(Trouble::BadRequest {
             why: "It has several Content-Length fields.",
         });

@@ -27,7 +27,7 @@ pub(crate) struct Exchange {
     /// What goes out next: the head, then piece by piece the body.
     out: Vec<u8>,
     written: usize,
-    body: Option<Upload>,
+    body: Option<Box<Upload>>,
     chunked: bool,
     /// When something of the body was last passed on.
     moved_at: Instant,
@@ -69,7 +69,7 @@ impl Exchange {
             upgrading,
             out: head,
             written: 0,
-            body: (sending != Sending::Nothing).then_some(body),
+            body: (sending != Sending::Nothing).then(|| Box::new(body)),
             chunked: sending == Sending::Chunked,
             moved_at: Instant::now(),
             received: false,
@@ -80,19 +80,16 @@ impl Exchange {
         }
     }
 
-    /// The same again on a new connection. `Err` gives it back unchanged: it may have done something already, or was
-    /// not refused by a connection that had been kept.
-    pub(super) fn again(self, error: &Broken) -> Result<impl FnOnce(Wire) -> Self + use<>, Self> {
+    /// The same again on a new connection; `None` where it may have done something already, or was not refused by a
+    /// connection that had been kept.
+    pub(super) fn again(self, error: &Broken) -> Option<impl FnOnce(Wire) -> Self + use<>> {
         let safe = matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS) && self.body.is_none();
         let died = matches!(error, Broken::Closed | Broken::Io(_)) && !self.received;
-        match safe && died && self.wire.was_kept() {
-            true => Ok(move |wire| Self {
-                wire,
-                written: 0,
-                ..self
-            }),
-            false => Err(self),
-        }
+        (safe && died && self.wire.was_kept()).then_some(move |wire| Self {
+            wire,
+            written: 0,
+            ..self
+        })
     }
 
     /// When something of the body was last passed on; before that, when it began.
@@ -195,7 +192,7 @@ impl Exchange {
             let Some(body) = &mut self.body else {
                 return Ok(());
             };
-            let Poll::Ready(frame) = Pin::new(body).poll_frame(context) else {
+            let Poll::Ready(frame) = Pin::new(&mut **body).poll_frame(context) else {
                 return Ok(());
             };
             self.moved_at = Instant::now();

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use httparse::{Header, ParserConfig, Status};
 
 use super::framing::{Chunk, Framing, Invalid};
+use crate::answer::OURS;
 
 /// Bytes of the head of an answer.
 const HEAD_BYTES_MAX: usize = 256 << 10;
@@ -22,7 +23,7 @@ const FIELDS_ADDED: usize = 6;
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) status: StatusCode,
-    /// Without fields that concern the connection only, but for those of an upgrade.
+    /// Without fields that concern the connection only, but for those of an upgrade, and without those that are ours.
     pub(crate) headers: HeaderMap,
     pub(super) framing: Framing,
     /// The connection can take another request after this answer.
@@ -78,22 +79,49 @@ struct Fields {
     spans: Vec<[usize; 4]>,
 }
 
+/// What an answer says of its connection and of its length.
+#[derive(Default)]
+struct Hop {
+    /// The values of `Connection`.
+    options: Vec<HeaderValue>,
+    codings: Vec<HeaderValue>,
+    lengths: Vec<HeaderValue>,
+    protocol: Option<HeaderValue>,
+}
+
 impl Fields {
     fn read(self, status: StatusCode, method: &Method, old: bool) -> Result<Head, Invalid> {
         let mut headers = HeaderMap::with_capacity(self.spans.len() + FIELDS_ADDED);
+        let mut hop = Hop::default();
         for [name, name_end, value, value_end] in self.spans {
             let name = HeaderName::from_bytes(&self.head[name..name_end]).map_err(|_| Invalid)?;
             let value =
                 HeaderValue::from_maybe_shared(self.head.slice(value..value_end)).map_err(|_| Invalid)?;
-            headers.append(name, value);
+            match name {
+                CONNECTION => hop.options.push(value),
+                TRANSFER_ENCODING => hop.codings.push(value),
+                CONTENT_LENGTH => hop.lengths.push(value),
+                UPGRADE => hop.protocol = Some(value),
+                name if CONNECTION_FIELDS.contains(&name) || name.as_str().starts_with(OURS) => {}
+                name => drop(headers.append(name, value)),
+            }
         }
         let switches = status == StatusCode::SWITCHING_PROTOCOLS;
         let framing = match method == Method::HEAD || has_no_body(status) {
             true => Framing::Length(0),
-            false => framing(&mut headers)?,
+            false => hop.framing()?,
         };
-        let keeps = keeps(&headers, old) && framing != Framing::UntilEnd && !switches;
-        strip(&mut headers, switches);
+        let keeps = hop.keeps(old) && framing != Framing::UntilEnd && !switches;
+        for name in hop.options().filter_map(|name| name.parse::<HeaderName>().ok()) {
+            headers.remove(name);
+        }
+        if let Some(length) = hop.lengths.into_iter().next() {
+            headers.insert(CONTENT_LENGTH, length);
+        }
+        if let Some(protocol) = hop.protocol.filter(|_| switches) {
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(UPGRADE, protocol);
+        }
         Ok(Head {
             status,
             headers,
@@ -107,60 +135,34 @@ fn has_no_body(status: StatusCode) -> bool {
     status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }
 
-fn framing(headers: &mut HeaderMap) -> Result<Framing, Invalid> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        let chunked = coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
-        let alone = codings.next().is_none() && !headers.contains_key(CONTENT_LENGTH);
-        return match chunked && alone {
-            true => Ok(Framing::Chunked(Chunk::Size)),
-            false => Err(Invalid),
-        };
-    }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(length) = lengths.next() else {
-        return Ok(Framing::UntilEnd);
-    };
-    let digits = length
-        .to_str()
-        .ok()
-        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let same = lengths.all(|other| other == length);
-    let number = digits
-        .filter(|_| same)
-        .and_then(|digits| digits.parse().ok())
-        .ok_or(Invalid)?;
-    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(number));
-    }
-    Ok(Framing::Length(number))
-}
-
-fn keeps(headers: &HeaderMap, old: bool) -> bool {
-    match old {
-        true => options(headers).any(|option| option.eq_ignore_ascii_case("keep-alive")),
-        false => !options(headers).any(|option| option.eq_ignore_ascii_case("close")),
-    }
-}
-
-/// Removes what belongs to one connection (RFC 9110, section 7.6.1). `switches`: the protocol changes.
-fn strip(headers: &mut HeaderMap, switches: bool) {
-    let protocol = headers.get(UPGRADE).filter(|_| switches).cloned();
-    if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = options(headers).filter_map(|name| name.parse().ok()).collect();
-        for name in named {
-            // A field that the other side needs is not the connection's, whatever the sender says.
-            if name != CONTENT_LENGTH {
-                headers.remove(name);
+impl Hop {
+    fn framing(&self) -> Result<Framing, Invalid> {
+        match (self.codings.as_slice(), self.lengths.as_slice()) {
+            ([], []) => Ok(Framing::UntilEnd),
+            ([coding], []) if coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => {
+                Ok(Framing::Chunked(Chunk::Size))
             }
+            ([], [length, others @ ..]) if others.iter().all(|other| other == length) => {
+                let digits = length.as_bytes().iter().all(u8::is_ascii_digit);
+                let number = length.to_str().ok().filter(|_| digits);
+                let number = number.and_then(|digits| digits.parse().ok());
+                number.map(Framing::Length).ok_or(Invalid)
+            }
+            _ => Err(Invalid),
         }
     }
-    for name in &CONNECTION_FIELDS {
-        headers.remove(name);
+
+    fn keeps(&self, old: bool) -> bool {
+        match old {
+            true => self
+                .options()
+                .any(|option| option.eq_ignore_ascii_case("keep-alive")),
+            false => !self.options().any(|option| option.eq_ignore_ascii_case("close")),
+        }
     }
-    if let Some(protocol) = protocol {
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, protocol);
+
+    fn options(&self) -> impl Iterator<Item = &str> {
+        self.options.iter().flat_map(listed)
     }
 }
 
@@ -176,16 +178,10 @@ pub(super) static CONNECTION_FIELDS: [HeaderName; 8] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// What `Connection` lists.
-pub(super) fn options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let values = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
+/// The items of a value of `Connection`.
+pub(super) fn listed(value: &HeaderValue) -> impl Iterator<Item = &str> {
+    let items = value.to_str().unwrap_or_default().split(',').map(str::trim);
+    items.filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

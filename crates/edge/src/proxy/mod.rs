@@ -35,7 +35,7 @@ use self::tunnel::Tunnel;
 use self::wire::Wire;
 use crate::Peer;
 use crate::activity::{Standing, Ticket};
-use crate::answer::{Reply, strip_ours};
+use crate::answer::Reply;
 use crate::hold::Wakes;
 use crate::host::Host;
 use crate::options::{Dial, EdgeLimits, EdgeOptions};
@@ -144,7 +144,6 @@ impl Proxy {
         *response.status_mut() = head.status;
         *response.headers_mut() = head.headers;
         cookies::narrow(response.headers_mut(), &host.name);
-        strip_ours(response.headers_mut());
         let ticket = way.ticket;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let visitor = visitor.ok_or(Trouble::UpstreamInvalid)?;
@@ -187,14 +186,14 @@ impl Proxy {
             Err(error) => error,
         };
         let error = match exchange.again(&error) {
-            Ok(again) => {
+            Some(again) => {
                 let mut exchange = again(self.dial(way).await?);
                 match self.head(&mut exchange, way).await? {
                     Ok(head) => return Ok((exchange, head)),
                     Err(error) => error,
                 }
             }
-            Err(_) => error,
+            None => error,
         };
         tracing::debug!(instance = %way.instance, %error, "no answer");
         Err(match error {
@@ -227,7 +226,10 @@ impl Proxy {
     /// The head of the answer, the error of the connection, or the end of patience.
     async fn head(&self, exchange: &mut Exchange, way: &Way<'_>) -> Result<Result<Head, Broken>, Trouble> {
         let patience = self.limits.response_head_time;
-        exchange.wire.alarm.set(ATTENTION_TIME.min(patience));
+        exchange
+            .wire
+            .alarm
+            .set_at(exchange.moved_at() + ATTENTION_TIME.min(patience));
         if let Some(answer) = head_or_alarm(exchange).await {
             return Ok(answer);
         }

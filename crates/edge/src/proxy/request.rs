@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderName, TE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, request};
 
-use super::head::{CONNECTION_FIELDS, options};
+use super::head::{CONNECTION_FIELDS, listed};
 use crate::REQUEST_ID_HEADER;
 use crate::answer::OURS;
 use crate::host::Host;
@@ -37,8 +37,10 @@ pub(crate) enum Sending {
 /// The protocol that a request wants to change to.
 pub(crate) fn upgrade_of(headers: &HeaderMap) -> Option<HeaderValue> {
     let protocol = headers.get(UPGRADE)?;
-    let wants = options(headers).any(|name| name.eq_ignore_ascii_case("upgrade"));
-    wants.then(|| protocol.clone())
+    let mut options = headers.get_all(CONNECTION).iter().flat_map(listed);
+    options
+        .any(|name| name.eq_ignore_ascii_case("upgrade"))
+        .then(|| protocol.clone())
 }
 
 /// Writes the head of a request.
@@ -79,30 +81,32 @@ pub(crate) fn write(
 }
 
 fn write_fields(out: &mut Vec<u8>, headers: &HeaderMap) {
-    let named: Vec<HeaderName> = match headers.contains_key(CONNECTION) {
-        true => options(headers).filter_map(|name| name.parse().ok()).collect(),
-        false => Vec::new(),
-    };
+    // What `Connection` names is dropped, so it must be known before anything is written.
+    let mut named: Vec<HeaderName> = Vec::new();
+    let (mut trailers, mut cookies) = (false, false);
+    for (name, value) in headers {
+        match *name {
+            CONNECTION => named.extend(listed(value).filter_map(|name| name.parse::<HeaderName>().ok())),
+            TE => trailers |= listed(value).any(|coding| coding.eq_ignore_ascii_case("trailers")),
+            COOKIE => cookies = true,
+            _ => {}
+        }
+    }
     for (name, value) in headers {
         if !is_replaced(name) && !named.contains(name) {
             field(out, name.as_str(), value.as_bytes());
         }
     }
-    let trailers = headers.get_all(TE).iter().filter_map(|value| value.to_str().ok());
-    if trailers
-        .flat_map(|value| value.split(','))
-        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
-    {
+    if trailers {
         out.extend_from_slice(b"te: trailers\r\n");
     }
-    // HTTP/2 may send them one by one; HTTP/1 knows one field (RFC 9113, section 8.2.3).
-    let mut cookies = headers.get_all(COOKIE).iter();
-    if let Some(first) = cookies.next().filter(|_| !named.contains(&COOKIE)) {
-        out.extend_from_slice(b"cookie: ");
-        out.extend_from_slice(first.as_bytes());
-        for cookie in cookies {
-            out.extend_from_slice(b"; ");
+    if cookies && !named.contains(&COOKIE) {
+        // HTTP/2 may send them one by one; HTTP/1 knows one field (RFC 9113, section 8.2.3).
+        let mut before: &[u8] = b"cookie: ";
+        for cookie in headers.get_all(COOKIE) {
+            out.extend_from_slice(before);
             out.extend_from_slice(cookie.as_bytes());
+            before = b"; ";
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -127,10 +131,8 @@ impl Forwarded<'_> {
         let (authority, scheme) = (&self.host.authority, self.scheme);
         let usual = if scheme == "https" { 443 } else { 80 };
         let port = self.host.port.or(self.port).unwrap_or(usual);
-        let mut peer = Vec::with_capacity(48);
-        // Writing to memory does not fail.
         let canonical = self.peer.to_canonical();
-        let _ = write!(peer, "{canonical}");
+        let peer = text(canonical);
         field(out, "x-forwarded-for", &peer);
         field(out, "x-forwarded-host", authority.as_bytes());
         field(out, "x-forwarded-proto", scheme.as_bytes());
@@ -149,6 +151,24 @@ impl Forwarded<'_> {
         }
         field(out, REQUEST_ID_HEADER, self.request_id.as_bytes());
     }
+}
+
+fn text(address: IpAddr) -> Vec<u8> {
+    let mut text = Vec::with_capacity(48);
+    match address {
+        // Most of them, and formatting is slow.
+        IpAddr::V4(address) => {
+            for (place, octet) in address.octets().into_iter().enumerate() {
+                if place > 0 {
+                    text.push(b'.');
+                }
+                text.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+            }
+        }
+        // Writing to memory does not fail.
+        IpAddr::V6(address) => drop(write!(text, "{address}")),
+    }
+    text
 }
 
 fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {

@@ -91,7 +91,7 @@ impl World {
     }
 
     pub(crate) async fn with(adjust: impl FnOnce(&mut EdgeOptions)) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let mut options = EdgeOptions::new(vec!["127.0.0.1:0".parse().unwrap()], "localhost");
         // One, so that connections to applications are used again; `switching.rs` has more.
         options.workers = 1;
@@ -155,7 +155,7 @@ impl World {
 
     /// What is said when an edge shall listen on `address`.
     pub(crate) fn bind_error(address: SocketAddr) -> String {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let (links, _ends) = links(directory.path());
         let Err(error) = Edge::bind(EdgeOptions::new(vec![address], "localhost"), links) else {
             panic!("two edges listen on {address}");
@@ -185,6 +185,13 @@ impl World {
     pub(crate) async fn until_in_flight(&self, instance: &InstanceId, count: u64) {
         until(|| self.activity.of(instance).in_flight == count).await;
     }
+}
+
+/// In memory where there is such a place: a store writes to its disk when it is opened, and nothing here is about disks.
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
 }
 
 /// The test's ends of the links.
