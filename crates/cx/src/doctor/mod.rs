@@ -2,13 +2,17 @@
 //!
 //! Every finding says what was looked at, how it is, and, unless it is fine, what to do. Nothing here changes anything.
 
+mod apparmor;
 mod isolation;
+mod kernel;
 mod machine;
 mod network;
+mod readings;
 mod settings;
 
 use serde::Serialize;
 
+use self::readings::Readings;
 use crate::server::ServerOptions;
 use crate::terminal::Paint;
 
@@ -67,7 +71,10 @@ pub(crate) async fn examine(
     options: &ServerOptions,
     privilege: Result<sandbox::Privilege, String>,
 ) -> Vec<Finding> {
+    let readings = Readings::take(privilege.as_ref().copied().map_err(|_| ()));
     let mut findings = isolation::findings(privilege).await;
+    findings.extend(apparmor::finding(&readings));
+    findings.extend(kernel::findings(&readings));
     findings.push(machine::toolchains(&builder::toolchain::find(
         &options.toolchain_search,
     )));
@@ -75,7 +82,7 @@ pub(crate) async fn examine(
     findings.push(settings::settings(options));
     findings.extend(machine::ports(&options.listen).await);
     findings.push(network::local_names(&options.domain));
-    findings.push(network::registry(options).await);
+    findings.extend(network::registry(options).await);
     findings
 }
 
@@ -101,7 +108,11 @@ pub(crate) fn lines(findings: &[Finding], paint: Paint) -> Vec<String> {
         };
         lines.push(format!("{mark} {name:<width$}  {detail}"));
         if !advice.is_empty() {
-            lines.push(format!("  {:width$}  {} {advice}", "", paint.cyan("→")));
+            // What is to be copied stands at the left edge.
+            let mut advice = advice.lines();
+            let first = advice.next().unwrap_or("");
+            lines.push(format!("  {:width$}  {} {first}", "", paint.cyan("→")));
+            lines.extend(advice.map(str::to_owned));
         }
     }
     lines

@@ -1,9 +1,10 @@
 //! Names and registries.
 
 use std::net::ToSocketAddrs as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::Finding;
+use super::kernel::clock;
 use crate::client::deepest;
 use crate::server::ServerOptions;
 
@@ -35,8 +36,8 @@ pub(super) fn local_names(domain: &str) -> Finding {
     }
 }
 
-/// Whether toolchains and dependencies can be fetched.
-pub(super) async fn registry(options: &ServerOptions) -> Finding {
+/// Whether toolchains and dependencies can be fetched, and whether the registry has the same time.
+pub(super) async fn registry(options: &ServerOptions) -> Vec<Finding> {
     let advice =
         "check the network, HTTPS_PROXY and SSL_CERT_FILE; only what is in the store can be built without it";
     let client = reqwest::Client::builder().timeout(REGISTRY_ANSWER).build();
@@ -45,7 +46,12 @@ pub(super) async fn registry(options: &ServerOptions) -> Finding {
         Ok(client) => client.get(&url).send().await,
         Err(error) => Err(error),
     };
-    match answer {
+    let theirs = answer.as_ref().ok().and_then(|answer| {
+        let date = answer.headers().get(reqwest::header::DATE)?.to_str().ok()?;
+        seconds(httpdate::parse_http_date(date).ok()?)
+    });
+    let times = seconds(SystemTime::now()).zip(theirs);
+    let registry = match answer {
         Ok(answer) if answer.status().as_u16() < 500 => {
             Finding::ok("registry", format!("{} answers", options.registries.npm))
         }
@@ -59,5 +65,11 @@ pub(super) async fn registry(options: &ServerOptions) -> Finding {
             format!("{}: {}", options.registries.npm, deepest(&error)),
             advice,
         ),
-    }
+    };
+    let clock = times.map(|(ours, theirs)| clock(ours, theirs));
+    std::iter::once(registry).chain(clock).collect()
+}
+
+fn seconds(time: SystemTime) -> Option<u64> {
+    time.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
