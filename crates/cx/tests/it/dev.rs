@@ -155,15 +155,15 @@ fn a_directory_cannot_be_named_by_whoever_cannot_write_to_it() {
         ),
         (
             json!({"directory": "/", "proof": proof}),
-            (400, "invalid_live_directory"),
+            (422, "invalid_live_directory"),
         ),
         (
             json!({"directory": "etc", "proof": proof}),
-            (400, "invalid_live_directory"),
+            (422, "invalid_live_directory"),
         ),
         (
             json!({"directory": "/etc/../etc", "proof": proof}),
-            (400, "invalid_live_directory"),
+            (422, "invalid_live_directory"),
         ),
         (
             json!({"directory": data, "proof": "token"}),
