@@ -29,7 +29,8 @@ pub(crate) fn changed_files(before: &Tree, after: &Tree) -> String {
                 if was.node != is.node {
                     name(is.path.to_string());
                 }
-                (old.next(), new.next());
+                old.next();
+                new.next();
             }
             (Some(was), is) if is.is_none_or(|is| order(was) < order(is)) => {
                 name(format!("{} (removed)", was.path));
