@@ -92,7 +92,8 @@ impl Store {
         }
     }
 
-    pub(crate) fn read_tree(&self, digest: &Digest) -> Result<Tree, ReadError> {
+    /// The tree named `digest`, not kept in memory: for who looks once.
+    pub fn read_tree(&self, digest: &Digest) -> Result<Tree, ReadError> {
         let bytes = fs::read(self.manifest_path(digest)).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => ReadError::Missing(*digest),
             _ => ReadError::Io {

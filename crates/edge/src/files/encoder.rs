@@ -64,7 +64,7 @@ impl Encoder {
 
     /// `false` when it is to end.
     fn encode(&self, digest: &Digest) -> bool {
-        let tree = match self.files.store.tree(digest) {
+        let tree = match self.files.store.read_tree(digest) {
             Ok(tree) => tree,
             Err(error) => {
                 tracing::warn!(%error, "the files of a tree are sent as they are");
