@@ -30,6 +30,6 @@ fn main() {
         init: rounds.div_ceil(3),
     };
     println!("seed {seed}: {kills:?}");
-    crash_loop::survive(seed, kills);
-    println!("survived {kills:?}");
+    let (done, failed) = crash_loop::survive(seed, kills);
+    println!("survived {kills:?}: {done} commands were done and {failed} were not");
 }

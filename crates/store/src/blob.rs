@@ -123,6 +123,7 @@ impl BlobWriter {
         self.file
             .as_file()
             .set_permissions(fs::Permissions::from_mode(0o644))?;
+        self.store.check_write()?;
         // Under one lock, so that nobody syncs between the two.
         let mut unsynced = self.store.unsynced();
         self.file.persist(&path).map_err(|error| error.error)?;

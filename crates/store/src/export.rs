@@ -46,6 +46,7 @@ impl Store {
             cache: Mutex::new(TreeCache::default()),
             naming: RwLock::new(()),
             unsynced: Mutex::new(Unsynced::default()),
+            check: None,
         };
         Self {
             inner: Arc::new(inner),

@@ -101,6 +101,7 @@ impl Staging {
         let target = self.store.area(area).join(key.hex());
         // Changes the time that says, after a power cut, whether it was written after the last sync.
         fs::set_permissions(&self.path, fs::Permissions::from_mode(0o755)).map_err(fail)?;
+        self.store.check_write().map_err(fail)?;
         match fs::rename(&self.container, &target) {
             Ok(()) => {
                 self.committed = true;

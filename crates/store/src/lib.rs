@@ -44,6 +44,6 @@ pub use layer::{StageError, Staging};
 pub use materialise::MaterialiseError;
 pub use measure::{Pace, TooMuch, measure};
 pub use scratch::ScratchError;
-pub use store::{OpenError, Store};
+pub use store::{OpenError, Store, WriteCheck};
 pub use tree::ReadError;
 pub use usage::{Room, Taken, Usage};

@@ -35,6 +35,7 @@ impl Store {
             what: "made",
             source,
         };
+        self.check_write().map_err(fail)?;
         match DirBuilder::new().mode(0o755).create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {
                 touch(&path).map_err(fail)?;

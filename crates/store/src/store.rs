@@ -27,7 +27,11 @@ pub(crate) struct Inner {
     pub(crate) naming: RwLock<()>,
     /// What may not be on disk yet. Held while it is made to be.
     pub(crate) unsynced: Mutex<Unsynced>,
+    pub(crate) check: Option<WriteCheck>,
 }
+
+/// Asked before something new gets its name, by tests of what happens when it does not: an error is that of the disk.
+pub type WriteCheck = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
 
 /// The store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +49,11 @@ impl Store {
     ///
     /// After a restart of the machine, whatever was written after the last sync is checked and dropped when damaged.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        Self::open_checked(dir, None)
+    }
+
+    /// The same; `check` is asked before anything is named.
+    pub fn open_checked(dir: &Path, check: Option<WriteCheck>) -> Result<Self, OpenError> {
         let fail = |action| {
             move |source| OpenError::Io {
                 dir: dir.to_owned(),
@@ -58,6 +67,7 @@ impl Store {
             cache: Mutex::new(TreeCache::default()),
             naming: RwLock::new(()),
             unsynced: Mutex::new(Unsynced::default()),
+            check,
         };
         let store = Self {
             inner: Arc::new(inner),
@@ -80,6 +90,11 @@ impl Store {
             .naming
             .read()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Whether something new may get its name now.
+    pub(crate) fn check_write(&self) -> io::Result<()> {
+        self.inner.check.as_ref().map_or(Ok(()), |check| check())
     }
 
     pub(crate) fn area(&self, area: &str) -> PathBuf {

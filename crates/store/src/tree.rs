@@ -49,6 +49,7 @@ impl Store {
         if path.is_file() {
             touch(&path)?;
         } else {
+            self.check_write()?;
             self.sync_blobs()?;
             let mut file = tempfile::Builder::new()
                 .prefix("tree-")

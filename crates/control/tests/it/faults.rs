@@ -31,6 +31,7 @@ pub(crate) enum Seam {
     Probe,
     Table,
     Commit,
+    Store,
 }
 
 impl How {
@@ -42,11 +43,11 @@ impl How {
         Self::DeathAfter,
     ];
 
-    /// SQLite never loses an answer and bounds its own waiting; an edge takes a table sooner or later, and dies with us.
+    /// A disk answers or fails; SQLite never loses an answer and bounds its own waiting; an edge takes a table sooner or later, and dies with us.
     fn strikes(self, seam: Seam) -> bool {
         match seam {
             Seam::Provider(_) | Seam::Runner | Seam::Probe => true,
-            Seam::Commit => matches!(self, Self::Refused | Self::Death | Self::DeathAfter),
+            Seam::Commit | Seam::Store => matches!(self, Self::Refused | Self::Death | Self::DeathAfter),
             Seam::Table => matches!(self, Self::Hung | Self::AnswerLost | Self::Death),
         }
     }
@@ -188,12 +189,12 @@ impl Lifeline {
         self.faults.next(seam)
     }
 
-    /// Whether the commit that is about to be made is made.
-    pub(crate) fn commit(&self) -> bool {
+    /// Whether what is about to be written at `seam` is written.
+    pub(crate) fn write(&self, seam: Seam) -> bool {
         if *self.dead.borrow() {
             return false;
         }
-        match self.faults.next(Seam::Commit) {
+        match self.faults.next(seam) {
             None | Some(How::Hung | How::AnswerLost) => true,
             Some(How::Refused) => false,
             Some(How::Death) => {

@@ -10,12 +10,12 @@ use control::links::Busy;
 use control::{Clock, CommitCheck, Control, ControlOptions, Disk, OpenError, Policy, PublicAddress};
 use model::InstanceId;
 use provider::fake::FakeProvider;
-use store::Store;
+use store::{Store, WriteCheck};
 use tempfile::TempDir;
 use tokio::runtime::{Builder as RuntimeBuilder, Handle, Runtime};
 
 use crate::edge::{EdgeParts, FakeEdge};
-use crate::faults::{Faults, Lifeline};
+use crate::faults::{Faults, Lifeline, Seam};
 use crate::seams::{OutsideProvider, OutsideRunner};
 
 /// How long what a life began may take to end with it.
@@ -56,9 +56,17 @@ impl Life {
         let line = Lifeline::new(&outside.faults);
         let commits: CommitCheck = Arc::new({
             let line = line.clone();
-            move || line.commit()
+            move || line.write(Seam::Commit)
         });
-        let store = Store::open(&outside.directory.path().join("store")).unwrap();
+        let writes: WriteCheck = Arc::new({
+            let line = line.clone();
+            move || match line.write(Seam::Store) {
+                true => Ok(()),
+                false => Err(std::io::Error::other("the story wants it")),
+            }
+        });
+        let path = outside.directory.path().join("store");
+        let store = Store::open_checked(&path, Some(writes)).unwrap();
         let (edge, options) = {
             let _inside = runtime.enter();
             options(outside, (&store, &line, &commits))

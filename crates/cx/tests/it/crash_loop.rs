@@ -19,6 +19,8 @@ use crate::traces::Traces;
 
 /// How long the platform may take to put everything in order after a kill.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How often the init of one instance is killed: the wait before a restart doubles each time.
+const INIT_KILLS_MAX: u32 = 4;
 const PROJECT: &str = "loop";
 /// Printed by every build.
 const BUILT: &str = "built-for-real";
@@ -33,14 +35,17 @@ pub(crate) struct Kills {
     pub(crate) init: u32,
 }
 
-/// Kills until all of `kills` are done; panics where a promise does not hold.
-pub(crate) fn survive(seed: u64, mut kills: Kills) {
+/// Kills until all of `kills` are done; panics where a promise does not hold. Gives how many commands said that they were
+/// done, and how many that they were not.
+pub(crate) fn survive(seed: u64, mut kills: Kills) -> (u32, u32) {
     let mut story = Story {
         platform: Platform::start(),
         random: Random(seed),
         serving: BTreeMap::new(),
         round: 0,
         source: tempfile::tempdir().unwrap(),
+        init_kills: BTreeMap::new(),
+        commands: (0, 0),
     };
     while kills.platform + kills.zygote + kills.init > 0 {
         story.round += 1;
@@ -60,6 +65,7 @@ pub(crate) fn survive(seed: u64, mut kills: Kills) {
         story.assert_only_what_is_called_for();
     }
     story.platform.assert_leaves_nothing();
+    story.commands
 }
 
 /// What visitors of an alias are given.
@@ -77,6 +83,9 @@ struct Story {
     serving: BTreeMap<&'static str, Serving>,
     round: u32,
     source: tempfile::TempDir,
+    init_kills: BTreeMap<String, u32>,
+    /// Commands that said that they were done, and that did not.
+    commands: (u32, u32),
 }
 
 /// What a command may lead to, besides everything staying as it was.
@@ -142,44 +151,52 @@ impl Story {
         self.judge(&action, done);
     }
 
-    /// `false` where nothing runs whose init could be killed.
+    /// `false` where something had to be deployed first: nothing runs, or what runs was killed often and waits long.
     fn kill_an_init(&mut self) -> bool {
-        let running: Vec<&'static str> = NAMESPACES
-            .into_iter()
-            .filter(|name| {
-                self.serving
-                    .get(name)
-                    .is_some_and(|serving| serving.pid.is_some())
-            })
-            .collect();
-        let Some(namespace) = running.get(self.random.below(running.len().max(1) as u64) as usize) else {
-            let mut action = self.deploy("server-a");
+        let servers = ["server-a", "server-b"];
+        let namespace = servers[self.random.below(2) as usize];
+        let running = self
+            .serving
+            .get(namespace)
+            .map(|serving| serving.deployment.clone());
+        let instance = running.map(|deployment| {
+            let instance = &self.deployment(&deployment)["instances"][0]["id"];
+            instance.as_str().unwrap().to_owned()
+        });
+        let fresh = |instance: &String| {
+            self.init_kills
+                .get(instance)
+                .is_none_or(|kills| *kills < INIT_KILLS_MAX)
+        };
+        let Some(instance) = instance.filter(fresh) else {
+            let mut action = self.deploy(namespace);
             let done = self.finish(&mut action);
-            self.settle("server-a");
+            self.settle(namespace);
             self.judge(&action, done);
             return false;
         };
-        let before = self.serving[namespace].clone();
-        let instance = self.deployment(&before.deployment)["instances"][0]["id"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        *self.init_kills.entry(instance.clone()).or_default() += 1;
         let init = self
             .init_of(&instance)
             .unwrap_or_else(|| panic!("{instance} has no init"));
         kill(init);
+        self.until_started_again(namespace, &instance, init);
+        true
+    }
+
+    fn until_started_again(&mut self, namespace: &'static str, instance: &str, init: u32) {
+        let before = self.serving[namespace].deployment.clone();
         let begin = Instant::now();
         loop {
             let now = self.look(namespace);
-            if let Some(now) = now.filter(|now| now.deployment == before.deployment)
-                && self.init_of(&instance).is_some_and(|new| new != init)
+            if let Some(now) = now.filter(|now| now.deployment == before)
+                && self.init_of(instance).is_some_and(|new| new != init)
             {
                 self.serving.insert(namespace, now);
-                break;
+                return;
             }
             self.in_time(begin, || format!("{instance} is not started again"));
         }
-        true
     }
 
     /// Begins something and does not wait for it.
@@ -278,11 +295,14 @@ impl Story {
     }
 
     /// Waits for the command; gives whether it says that it was done.
-    fn finish(&self, action: &mut Action) -> bool {
+    fn finish(&mut self, action: &mut Action) -> bool {
         let begin = Instant::now();
         loop {
             if let Some(status) = action.command.try_wait().unwrap() {
-                return status.success();
+                let done = status.success();
+                self.commands.0 += u32::from(done);
+                self.commands.1 += u32::from(!done);
+                return done;
             }
             self.in_time(begin, || format!("the command does not end: {}", action.what));
         }
