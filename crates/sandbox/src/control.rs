@@ -32,6 +32,10 @@ pub(crate) enum Request {
     /// The listening TCP socket and the UDP socket of the egress gateway.
     Egress,
     Usage,
+    /// A line for the log, said by the platform.
+    Note {
+        text: String,
+    },
     Kill,
 }
 

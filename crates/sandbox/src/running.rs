@@ -23,6 +23,9 @@ use crate::state::{self, State, VERSION};
 /// After this an init that was asked to end is killed.
 const KILL_WAIT: Duration = Duration::from_secs(3);
 
+/// A request is bounded, and a note is one line.
+const NOTE_CHARACTERS_MAX: usize = 500;
+
 /// Between the last answer of an init and its end.
 const END_WAIT: Duration = Duration::from_millis(500);
 
@@ -153,6 +156,12 @@ impl Sandbox {
     /// Sends a signal to the main process and its process group.
     pub async fn signal(&self, signal: i32) -> Result<(), ControlError> {
         self.done(&Request::Signal { signal }).await
+    }
+
+    /// Writes a line into its log, as said by the platform.
+    pub async fn note(&self, text: &str) -> Result<(), ControlError> {
+        let text = text.chars().take(NOTE_CHARACTERS_MAX).collect();
+        self.done(&Request::Note { text }).await
     }
 
     /// Kills the whole tree and waits for its end; the exit is [`crate::Ended::Killed`]. Already ended is fine. An

@@ -54,11 +54,10 @@ impl Control {
                 ("database", of_database(&database)),
             ];
             let shown = |(name, taken): (&str, Taken)| (name.to_owned(), part(taken));
-            Ok::<_, std::io::Error>(parts.into_iter().map(shown).collect::<BTreeMap<_, _>>())
+            parts.into_iter().map(shown).collect::<BTreeMap<_, _>>()
         };
         let parts = tokio::task::spawn_blocking(count)
             .await
-            .map_err(OpError::internal)?
             .map_err(OpError::internal)?;
         *counted = Some((now, parts.clone()));
         Ok(parts)

@@ -130,6 +130,11 @@ impl Platform {
         }
     }
 
+    /// Of the server's process.
+    pub(crate) fn id(&self) -> u32 {
+        self.server.as_ref().unwrap().id()
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }

@@ -233,6 +233,8 @@ impl LocalProvider {
             let end = tokio::select! {
                 exit = sandbox.wait() => Known::ended(&exit),
                 why = this.until_too_much(&instance, &sandbox, disk_bytes) => {
+                    // Whoever reads the log should know; one that cannot be told is ended all the same.
+                    let _ = sandbox.note(&format!("It {why}, and was ended")).await;
                     if let Err(error) = sandbox.kill().await {
                         tracing::warn!(%instance, %error, "an instance that writes too much goes on");
                     }

@@ -20,6 +20,7 @@ pub(crate) struct Handles {
     /// Runs the group only when nobody else wants to.
     cpu_idle: Option<File>,
     pids: Option<File>,
+    pids_events: Option<File>,
     freezer: Option<Freezer>,
 }
 
@@ -64,6 +65,7 @@ impl Handles {
     pub(crate) fn pids_v1(&mut self, dir: &Path) -> io::Result<()> {
         self.join(dir)?;
         self.pids = File::open(dir.join("pids.current")).ok();
+        self.pids_events = File::open(dir.join("pids.events")).ok();
         Ok(())
     }
 
@@ -85,6 +87,7 @@ impl Handles {
             .parent()
             .and_then(|group| read_write(&group.join("cpu.idle")).ok());
         self.pids = File::open(app.join("pids.current")).ok();
+        self.pids_events = File::open(app.join("pids.events")).ok();
         let events = File::open(app.join("cgroup.events"))?;
         self.freezer = Some(Freezer::V2(read_write(&app.join("cgroup.freeze"))?, events));
         Ok(())
@@ -126,6 +129,11 @@ impl Handles {
         number(self.cpu_ns.as_ref())
             .map(|ns| ns / 1_000_000)
             .or_else(|| keyed(self.cpu_stat.as_ref(), "usage_usec").map(|us| us / 1000))
+    }
+
+    /// How often a process was refused for being one too many.
+    pub(crate) fn pids_refused(&self) -> u64 {
+        keyed(self.pids_events.as_ref(), "max").unwrap_or(0)
     }
 
     pub(crate) fn can_give_way(&self) -> bool {

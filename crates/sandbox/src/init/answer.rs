@@ -107,6 +107,10 @@ fn answer(watch: &mut Watch, request: &Request) -> (Answer, Vec<OwnedFd>) {
             listeners: listeners::list(),
         },
         Request::Usage => Answer::Usage(usage(watch)),
+        Request::Note { text } => {
+            watch.note(text);
+            Answer::Done
+        }
         Request::Kill => {
             watch.reason = Some(Ended::Killed);
             Answer::Done

@@ -19,6 +19,8 @@ const BUSY: u128 = 60;
 const CALM: u128 = 30;
 /// A page that is built or a server that starts is busy too, but not for long.
 const ROUNDS: u32 = 3;
+/// How often something is said at the most.
+const TELL_INTERVAL: Duration = Duration::from_secs(30);
 /// So little, whatever it would have liked, keeps nobody waiting.
 const HARMLESS: u128 = 10;
 
@@ -30,6 +32,9 @@ pub(super) struct Courtesy {
     /// Looks in a row at which it was busy.
     busy: u32,
     gives_way: bool,
+    pids_refused: u64,
+    /// When something was last said.
+    told_at: Option<Instant>,
 }
 
 impl Courtesy {
@@ -40,6 +45,8 @@ impl Courtesy {
             waits: HashMap::new(),
             busy: 0,
             gives_way: false,
+            pids_refused: 0,
+            told_at: None,
         }
     }
 
@@ -53,11 +60,31 @@ impl Courtesy {
         handles.can_give_way().then(|| self.looked_at + interval)
     }
 
-    /// Looks, if it is time to.
-    pub(super) fn look(&mut self, handles: &Handles, now: Instant) {
+    /// Looks, if it is time to, and gives what whoever reads the log should know.
+    pub(super) fn look(&mut self, handles: &Handles, now: Instant) -> Option<&'static str> {
         if self.next(handles).is_none_or(|at| now < at) {
-            return;
+            return None;
         }
+        let gave_way = self.gives_way;
+        self.measure(handles, now);
+        let refused = handles.pids_refused();
+        let text = if refused > std::mem::replace(&mut self.pids_refused, refused) {
+            "The limit of processes and threads was reached; start fewer at a time"
+        } else if self.gives_way && !gave_way {
+            "It has kept a CPU busy for a while, and gives way to others until it does less"
+        } else {
+            return None;
+        };
+        let due = self
+            .told_at
+            .is_none_or(|at| now.duration_since(at) >= TELL_INTERVAL);
+        due.then(|| {
+            self.told_at = Some(now);
+            text
+        })
+    }
+
+    fn measure(&mut self, handles: &Handles, now: Instant) {
         let Some(cpu_ms) = handles.cpu_ms() else { return };
         let passed = now.duration_since(self.looked_at);
         let used = Duration::from_millis(cpu_ms.saturating_sub(self.cpu_ms));

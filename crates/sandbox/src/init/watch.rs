@@ -129,7 +129,7 @@ impl Watch {
         if closed.is_some() && self.tap.tell(Instant::now()) {
             let rate = tap::BYTES_PER_SECOND >> 20;
             let text = format!("Output is slowed down to {rate} MiB per second; print less");
-            let _ = self.log.line(Level::Warn, &text);
+            self.note(&text);
         }
         let now = Instant::now();
         // A frozen program uses nothing.
@@ -156,7 +156,9 @@ impl Watch {
         if !self.handles.counts_memory() {
             self.look_at_memory();
         }
-        self.courtesy.look(&self.handles, Instant::now());
+        if let Some(text) = self.courtesy.look(&self.handles, Instant::now()) {
+            self.note(text);
+        }
         let mut index = 0;
         connections.retain_mut(|connection| {
             let ready = ready.connections.get(index).copied().unwrap_or(false);
@@ -289,10 +291,17 @@ impl Watch {
         }
         let _ = self.log.finish();
         let reading = self.handles.read();
+        let how = self
+            .reason
+            .unwrap_or_else(|| ended(self.status, reading.oom_kills.unwrap_or(0)));
+        if how == Ended::OutOfMemory {
+            let limit = self.memory_bytes_max >> 20;
+            self.note(&format!(
+                "It used more memory than its limit of {limit} MiB, and was ended"
+            ));
+        }
         Exit {
-            how: self
-                .reason
-                .unwrap_or_else(|| ended(self.status, reading.oom_kills.unwrap_or(0))),
+            how,
             at_ms: now_ms(),
             cpu_ms: reading.cpu_ms.unwrap_or_else(children_cpu_ms),
             memory_peak_bytes: reading.memory_peak_bytes.unwrap_or(self.memory_peak_bytes),
@@ -314,6 +323,11 @@ impl Watch {
                 self.read_output(level);
             }
         }
+    }
+
+    /// A line of the platform's own; that it is not written must not end anything.
+    pub(super) fn note(&mut self, text: &str) {
+        let _ = self.log.line(Level::Warn, text);
     }
 
     /// Stops or continues all processes of the command.
