@@ -7,6 +7,7 @@ mod deploy;
 mod edge;
 mod figure;
 mod memory;
+mod neighbours;
 mod platform;
 mod restart;
 mod sandbox;
@@ -23,7 +24,7 @@ use figure::{Figure, Readings, Target, table};
 type Measure = fn(&Bench) -> anyhow::Result<Vec<Figure>>;
 
 /// What measures, by the name that asks for it alone.
-const GROUPS: [(&str, Measure); 7] = [
+const GROUPS: [(&str, Measure); 8] = [
     ("sandbox", sandbox::measure),
     ("deploy", deploy::measure),
     ("switch", switch::measure),
@@ -31,6 +32,7 @@ const GROUPS: [(&str, Measure); 7] = [
     ("restart", restart::measure),
     ("memory", memory::measure),
     ("edge", edge::measure),
+    ("neighbours", neighbours::measure),
 ];
 
 /// Where everything is.
