@@ -146,7 +146,7 @@ fn caches() {
         // What lies in the package manager's cache is shown, then something is left there for the next one.
         let install = |mark: &str| {
             format!(
-                "mkdir deps; ls ~/.npm > deps/found; echo {mark} > ~/.npm/{mark}; ls ~ /tmp > deps/other; touch ~/left /tmp/left"
+                "mkdir deps; ls ~/.cache > deps/found; echo {mark} > ~/.cache/{mark}; ls ~ /tmp > deps/other; touch ~/left /tmp/left"
             )
         };
         let source = |mark: &str| commands(&install(mark), "true");
