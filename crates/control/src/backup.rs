@@ -115,6 +115,8 @@ async fn look_into(copy: &mut SqliteConnection, store: &Store) -> Result<Snapsho
     for sql in [
         format!("UPDATE deployments SET artifact = NULL WHERE state NOT IN {serving}"),
         "DELETE FROM builds WHERE artifact NOT IN (SELECT artifact FROM deployments WHERE artifact IS NOT NULL)".to_owned(),
+        // Where it is restored nothing runs yet: the edge holds requests until it does.
+        "UPDATE instances SET asleep = 1".to_owned(),
     ] {
         sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *copy).await?;
     }

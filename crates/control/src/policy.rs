@@ -63,6 +63,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_for_ever_has_no_time_of_the_servers() {
+        let policy = Policy {
+            ttl: TimeToLive::Seconds(60),
+            ..Policy::default()
+        };
+        let pull_request = NamespaceName::new("preview-12").unwrap();
+        let (preview, production) = (EnvironmentName::Preview, EnvironmentName::Production);
+        assert_eq!(policy.ttl_of(&pull_request, preview), policy.ttl);
+        assert_eq!(
+            policy.ttl_of(&NamespaceName::main(), preview),
+            TimeToLive::Forever
+        );
+        assert_eq!(policy.ttl_of(&pull_request, production), TimeToLive::Forever);
+    }
+
+    #[test]
     fn the_floor_is_a_share_within_bounds() {
         let policy = Policy::default();
         assert_eq!(policy.floor(2 << 30), 1 << 30);

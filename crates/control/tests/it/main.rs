@@ -16,6 +16,7 @@ mod collecting;
 mod deploying;
 mod ending;
 mod failing;
+mod living;
 mod restarting;
 mod secrets;
 mod sleeping;
