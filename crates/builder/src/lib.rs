@@ -7,6 +7,8 @@
 pub mod build;
 pub mod diagnose;
 pub mod fake;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod plan;
 pub mod source;
 pub mod toolchain;

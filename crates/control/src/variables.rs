@@ -102,10 +102,11 @@ pub(crate) fn read_project_file(store: &Store, source: &model::Digest) -> Option
     let Node::File { digest, .. } = tree.get(project_file::FILE_NAME)? else {
         return None;
     };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let file = store.open_blob(digest).ok()?;
-    file.take(project_file::FILE_BYTES_MAX)
-        .read_to_string(&mut text)
+    // One more than is taken, so that a larger file is refused and not cut.
+    file.take(project_file::FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
         .ok()?;
-    ProjectFile::parse(&text).ok()
+    ProjectFile::read(&bytes).ok()
 }

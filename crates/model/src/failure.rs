@@ -150,6 +150,8 @@ codes! {
         "Answer the health check with a status below 500 (2xx or 3xx where `health.path` is set)."
     RouteUnanswered "route_unanswered" Route Platform
         "The edge did not answer for the new deployment; see the server's log."
+    DiskFull "disk_full" Build Platform
+        "Give the server room on its disk; the deployment is tried again by itself."
     SandboxFailed "sandbox_failed" Build Platform
         "The server could not isolate the process; `cx doctor` tells what the machine lacks."
     IsolationTooWeak "isolation_too_weak" Build Platform

@@ -94,6 +94,10 @@ impl Code {
                 "The edge did not answer for the deployment at its address. What served before still does.",
                 "the edge did not take over the new routes in time",
             ),
+            Self::DiskFull => (
+                "The build could not write any more because the disk of the server is full; its own limit was not reached.",
+                "`npm ci` ended with exit code 228: the server's disk is full",
+            ),
             Self::SandboxFailed => (
                 "The machine could not isolate a process, so it was not run.",
                 "step `namespaces`: Operation not permitted",

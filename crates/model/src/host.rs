@@ -47,7 +47,12 @@ pub fn pinned_label(project: &ProjectName, deployment: &DeploymentId) -> String 
 
 /// What a preview gets when the label it asks for is taken or reserved.
 pub fn alias_label_taken(label: &str, preview: &PreviewId) -> String {
-    with_suffix(label, &preview.short()[..4])
+    let short = preview.short();
+    match with_suffix(label, &short[..4]) {
+        // A long label that ends like the id by chance would be given to both.
+        same if same == label => with_suffix(label, short),
+        other => other,
+    }
 }
 
 /// `label-suffix`, the label cut so that the whole fits.
@@ -93,6 +98,34 @@ mod tests {
         let two = label(&"n".repeat(60), &format!("{}b", "p".repeat(60)));
         assert!(one.len() <= LABEL_CHARS_MAX && two.len() <= LABEL_CHARS_MAX);
         assert_ne!(one, two);
+    }
+
+    #[test]
+    fn a_label_that_is_taken_is_never_given_again() {
+        let preview = PreviewId::from_random([0; 10]);
+        let suffix = &preview.short()[..4];
+        for label in [
+            format!("{}-{suffix}", "x".repeat(58)),
+            format!("x-{suffix}"),
+            "x".repeat(63),
+        ] {
+            let other = alias_label_taken(&label, &preview);
+            assert!(other != label && other.len() <= LABEL_CHARS_MAX, "{label}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_two_names_give_valid_labels(namespace in ".{0,80}", project in ".{0,80}", bytes in proptest::prelude::any::<[u8; 10]>()) {
+            let (namespace, project) = (NamespaceName::from_text(&namespace), ProjectName::from_text(&project));
+            let alias = alias_label(&namespace, &project);
+            let taken = alias_label_taken(&alias, &PreviewId::from_random(bytes));
+            let pinned = pinned_label(&project, &DeploymentId::from_random(bytes));
+            for label in [&alias, &taken, &pinned] {
+                proptest::prop_assert!(NamespaceName::new(label).is_ok(), "{}", label);
+            }
+            proptest::prop_assert_ne!(alias, taken);
+        }
     }
 
     #[test]

@@ -42,6 +42,14 @@ pub fn slugify(text: &str, fallback: &str) -> String {
     }
 }
 
+/// The one of `names` that was probably meant by `wanted`, if one is near enough.
+pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let named = names.into_iter().filter(|name| !name.is_empty());
+    let near = named.map(|name| (strsim::damerau_levenshtein(wanted, name), name));
+    let (distance, name) = near.min_by_key(|(distance, _)| *distance)?;
+    (distance <= name.len().max(wanted.len()) / 2).then_some(name)
+}
+
 fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();
     (1..=NAME_CHARS_MAX).contains(&bytes.len())
@@ -190,6 +198,13 @@ mod tests {
         for text in ["", "-a", "a-", "A", "a.b", "a_b", "ä", &"a".repeat(64)] {
             assert!(ProjectName::new(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_is_understood() {
+        assert_eq!(nearest("mian", ["demo", "main"]), Some("main"));
+        assert_eq!(nearest("shop", ["guestbook", "x"]), None);
+        assert_eq!(nearest("shop", []), None);
     }
 
     #[test]

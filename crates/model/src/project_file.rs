@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::EnvironmentName;
 use crate::limits::{DEPLOYMENTS_KEPT, HEALTH_SECONDS_MAX};
+use crate::name::nearest;
 use crate::network::Egress;
 use crate::preview::TimeToLive;
 use crate::units::{parse_bytes, parse_seconds};
@@ -156,6 +157,25 @@ pub struct ProjectFileError {
 }
 
 impl ProjectFile {
+    /// Reads the bytes of a cx.toml: at most [`FILE_BYTES_MAX`] of UTF-8.
+    pub fn read(bytes: &[u8]) -> Result<Self, ProjectFileError> {
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            let message = format!("it is larger than the {} KiB that are read", FILE_BYTES_MAX >> 10);
+            return Err(at("", 0, message));
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::parse(text.trim_start_matches('\u{feff}')),
+            Err(error) => {
+                let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+                Err(at(
+                    &good,
+                    good.len(),
+                    "here it is not UTF-8; save the file as UTF-8".to_owned(),
+                ))
+            }
+        }
+    }
+
     /// Reads the text of a cx.toml.
     pub fn parse(text: &str) -> Result<Self, ProjectFileError> {
         let file: Self = toml::from_str(text).map_err(|error| locate(text, &error))?;
@@ -282,6 +302,10 @@ pub fn json_schema() -> serde_json::Value {
 fn locate(text: &str, error: &toml::de::Error) -> ProjectFileError {
     let offset = error.span().map_or(0, |span| span.start);
     let mut message = error.message().trim().replace('\n', "; ");
+    if message == "duplicate key" {
+        let name = error.span().and_then(|span| text.get(span)).unwrap_or("");
+        message = format!("`{name}` is given twice");
+    }
     if let Some(nearest) = nearest_key(&message) {
         message = format!(
             "{}; did you mean `{nearest}`?",
@@ -301,9 +325,13 @@ fn in_words(message: &str) -> String {
         ("expected u32", "expected a whole number, such as 3"),
         ("expected f64", "expected a number, such as 0.5"),
     ];
-    words.iter().fold(message.to_owned(), |message, (rust, plain)| {
+    let message = words.iter().fold(message.to_owned(), |message, (rust, plain)| {
         message.replace(rust, plain)
-    })
+    });
+    match message.split_once("expected struct ") {
+        Some((before, name)) => format!("{before}expected a table, such as `[{}]`", name.to_lowercase()),
+        None => message.replace("a map", "a table"),
+    }
 }
 
 /// serde says: unknown field `outptu`, expected one of `install`, `command`, `output`.
@@ -311,9 +339,7 @@ fn nearest_key(message: &str) -> Option<String> {
     let rest = message.strip_prefix("unknown field `")?;
     let mut quoted = rest.split('`').step_by(2);
     let wrong = quoted.next()?;
-    let distance = |name: &&str| strsim::damerau_levenshtein(wrong, name);
-    let nearest = quoted.filter(|name| !name.is_empty()).min_by_key(distance)?;
-    (distance(&nearest) <= nearest.len().max(wrong.len()) / 2).then(|| nearest.to_owned())
+    nearest(wrong, quoted).map(str::to_owned)
 }
 
 fn find_key(text: &str, key: &str) -> Option<usize> {
@@ -441,6 +467,15 @@ mod tests {
         for (text, message) in table {
             assert_eq!(error(text), message);
         }
+        assert_eq!(
+            error("[run]\nport = 1\nport = 2\n"),
+            "cx.toml:3:1: `port` is given twice"
+        );
+        assert!(
+            error("build = 3\n").ends_with("expected a table, such as `[build]`"),
+            "{}",
+            error("build = 3\n")
+        );
         let port = error("[run]\nport = \"abc\"\n");
         assert!(port.contains("such as 3000") && !port.contains("u16"), "{port}");
         assert!(error("project = \n").starts_with("cx.toml:1:"));
@@ -471,6 +506,21 @@ mod tests {
             Ok(crate::limits::HEALTH_SECONDS.into())
         );
         assert_eq!(default("Preview", "keep"), DEPLOYMENTS_KEPT);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_where_they_are() {
+        let read = |bytes: &[u8]| ProjectFile::read(bytes).unwrap_err().to_string();
+        assert!(read(b"[build]\nx = \xff").starts_with("cx.toml:2:5: here it is not UTF-8"));
+        let large = vec![b'#'; FILE_BYTES_MAX as usize + 1];
+        assert_eq!(
+            read(&large),
+            "cx.toml:1:1: it is larger than the 256 KiB that are read"
+        );
+        assert!(
+            ProjectFile::read(b"\xef\xbb\xbf[build]\n").is_ok(),
+            "a mark of the byte order"
+        );
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub mod egress;
 mod ended;
 mod error;
 mod exit;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod host;
 mod init;
 mod limits;

@@ -10,6 +10,7 @@ mod builder;
 mod cache;
 mod caches;
 mod dependencies;
+mod disk;
 mod environment;
 mod flight;
 mod install;

@@ -17,6 +17,7 @@ use store::{Pace, Store, TooMuch};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::disk;
 use super::environment::Phase;
 use super::request::{BuildError, Observer};
 use super::runner::{RunError, Runner, StepEnd, StepSpec};
@@ -130,6 +131,13 @@ impl Watch<'_> {
             }
         };
         let mut message = format!("`{command}` {}", end.exit.how);
+        if disk::is_full(&self.measured) && lines.iter().any(|line| says_full(line)) {
+            let message = format!("{message}: the server's disk is full");
+            return Err(Failure::new(Code::DiskFull, message)
+                .at(self.stage())
+                .excerpt(lines)
+                .into());
+        }
         let refused: Vec<&str> = end
             .contacts
             .iter()
@@ -216,6 +224,13 @@ impl Watch<'_> {
             .at(self.stage())
             .excerpt(lines)
     }
+}
+
+/// How programs say that nothing more can be written.
+fn says_full(line: &str) -> bool {
+    ["No space left on device", "ENOSPC"]
+        .iter()
+        .any(|words| line.contains(words))
 }
 
 /// Says in the log where the step has been on the network.

@@ -94,11 +94,26 @@ pub(super) fn empty(whole: &View<'_>) -> Result<(), Failure> {
 }
 
 pub(super) fn read_project_file(whole: &View<'_>) -> Result<ProjectFile, Failure> {
-    let Some(text) = whole.text_in_source(project_file::FILE_NAME)? else {
-        return Ok(ProjectFile::default());
+    let name = project_file::FILE_NAME;
+    let bytes = match whole.bytes_in_source(name) {
+        None => return Ok(ProjectFile::default()),
+        Some(Ok(bytes)) => bytes,
+        Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            let message = format!("{name} is a link or something else that is no file");
+            return Err(Failure::new(Code::InvalidProjectFile, message)
+                .hint(format!("Put a file in the place of {name}."))
+                .location(Location {
+                    file: name.to_owned(),
+                    ..Location::default()
+                }));
+        }
+        Some(Err(error)) => {
+            let message = format!("{name} of the source could not be read: {error}");
+            return Err(Failure::new(Code::SourceMissing, message));
+        }
     };
-    ProjectFile::parse(&text).map_err(|error| {
-        let place = Location::at(project_file::FILE_NAME, error.line, error.column);
+    ProjectFile::read(&bytes).map_err(|error| {
+        let place = Location::at(name, error.line, error.column);
         Failure::new(Code::InvalidProjectFile, error.to_string()).location(place)
     })
 }

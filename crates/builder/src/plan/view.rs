@@ -78,6 +78,11 @@ impl<'a> View<'a> {
         self.text_in_source(&join(&self.root, path))
     }
 
+    /// The bytes of what stands at `path`; `None` where nothing does, and `NotFound` where it is no file.
+    pub(super) fn bytes_in_source(&self, path: &str) -> Option<io::Result<Vec<u8>>> {
+        self.has_in_source(path).then(|| self.source.read(path))
+    }
+
     pub(super) fn text_in_source(&self, path: &str) -> Result<Option<String>, Failure> {
         if !self.has_in_source(path) {
             return Ok(None);

@@ -8,6 +8,8 @@
 mod choice;
 mod copy;
 mod elf;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod hostile;
 mod index;
 mod kind;
 mod kinds;

@@ -102,7 +102,11 @@ const ZERO: Version = Version::new(0, 0, 0);
 /// Comparators that must all hold: `>=18 <23`, or `18 - 20`.
 fn intersection(text: &str) -> Option<Bounds> {
     if let Some((from, to)) = text.split_once(" - ") {
-        return Some((partial(from.trim())?.lowest(), partial(to.trim())?.beyond()));
+        let (from, to) = (from.trim(), to.trim());
+        if from.is_empty() || to.is_empty() {
+            return None;
+        }
+        return Some((partial(from)?.lowest(), partial(to)?.beyond()));
     }
     // An operator may stand apart from its version: `>= 18`.
     let mut joined = String::new();

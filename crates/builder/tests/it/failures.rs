@@ -35,6 +35,14 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     ("too_much_written_ends_the_build", too_much_written_ends_the_build),
     (
+        "a_layer_that_cannot_be_kept_is_the_platforms_fault",
+        a_layer_that_cannot_be_kept_is_the_platforms_fault,
+    ),
+    (
+        "a_full_disk_is_the_platforms_fault",
+        a_full_disk_is_the_platforms_fault,
+    ),
+    (
         "a_lost_source_is_the_platforms_fault",
         a_lost_source_is_the_platforms_fault,
     ),
@@ -175,6 +183,35 @@ fn too_much_written_ends_the_build() {
     assert_eq!((failure.code, failure.stage), (Code::DiskLimit, Stage::Build));
     assert_eq!(failure.message, "the build wrote more than 50.0 kB");
     assert!(world.leftovers().is_empty(), "{:?}", world.leftovers());
+}
+
+fn a_layer_that_cannot_be_kept_is_the_platforms_fault() {
+    let world = World::new();
+    let layers = world.dir.path().join("store/layers");
+    std::fs::remove_dir_all(&layers).unwrap();
+    std::fs::write(&layers, "in the way").unwrap();
+    let failure = wait_for(world.failure(&world.request("b", &[MANIFEST])));
+    assert_eq!(
+        (failure.code, failure.blame),
+        (Code::PlatformError, Blame::Platform)
+    );
+}
+
+fn a_full_disk_is_the_platforms_fault() {
+    let words = "npm error nospc ENOSPC: no space left on device, write";
+    let small = World::on_small_disk();
+    small.runner.on("npm run build", fails(228, &[words]));
+    let failure = wait_for(small.failure(&small.request("b", &[SITE])));
+    assert_eq!((failure.code, failure.blame), (Code::DiskFull, Blame::Platform));
+    assert_eq!(failure.log_excerpt, [words]);
+    let large = World::new();
+    large.runner.on("npm run build", fails(228, &[words]));
+    let failure = wait_for(large.failure(&large.request("b", &[SITE])));
+    assert_eq!(
+        failure.code,
+        Code::BuildFailed,
+        "its own limits are its own business"
+    );
 }
 
 fn a_lost_source_is_the_platforms_fault() {

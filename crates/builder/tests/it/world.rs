@@ -21,6 +21,16 @@ pub(crate) struct World {
     pub(crate) runner: FakeRunner,
     pub(crate) log: Log,
     pub(crate) dir: TempDir,
+    has_disk: bool,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if self.has_disk {
+            // One that is still in use goes with its last user.
+            let _ = rustix::mount::unmount(self.dir.path(), rustix::mount::UnmountFlags::DETACH);
+        }
+    }
 }
 
 /// Remembers what the observer is told.
@@ -84,6 +94,18 @@ impl World {
         )
     }
 
+    /// The same on a disk of its own with next to no room.
+    pub(crate) fn on_small_disk() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let flags = rustix::mount::MountFlags::empty();
+        rustix::mount::mount("test", dir.path(), "tmpfs", flags, Some(c"size=32m")).unwrap();
+        let (places, runner) = (vec![installation(&dir)], FakeRunner::default());
+        let real = Arc::new(runner.clone());
+        let mut world = Self::with(dir, real, runner, ("http://127.0.0.1:1", places));
+        world.has_disk = true;
+        world
+    }
+
     pub(crate) fn with(
         dir: TempDir,
         real: Arc<dyn Runner>,
@@ -106,6 +128,7 @@ impl World {
             runner,
             log: Log::default(),
             dir,
+            has_disk: false,
         }
     }
 

@@ -156,10 +156,7 @@ fn put_error(error: store::PutError) -> OpError {
         store::PutError::BlobMissing { .. } => {
             OpError::new(Kind::Conflict, "missing_blobs", error.to_string())
         }
-        store::PutError::Io(cause) if cause.kind() == io::ErrorKind::StorageFull => {
-            OpError::new(Kind::NoRoom, "disk_full", "the server's disk is full")
-                .hint("Nothing of the file was kept. Delete previews that nobody needs, or give the server a larger disk.")
-        }
+        store::PutError::Io(cause) if cause.kind() == io::ErrorKind::StorageFull => OpError::full(),
         store::PutError::Source(_) | store::PutError::Io(_) => OpError::internal(error),
     }
 }

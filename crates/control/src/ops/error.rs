@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// SQLite's code for a disk that is full (sqlite.org, "Result and Error Codes").
+const SQLITE_FULL: &str = "13";
+
 /// What sort of refusal it is; each has its status over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -49,6 +52,25 @@ impl OpError {
         error.hint("`cx list` shows what there is.")
     }
 
+    /// The same for a name, with the one that was probably meant.
+    pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let error = Self::not_found(what, name);
+        match model::name::nearest(name, known) {
+            Some(meant) => {
+                let hint = format!("Did you mean `{meant}`? {}", error.hint);
+                error.hint(hint)
+            }
+            None => error,
+        }
+    }
+
+    /// Nothing more can be written.
+    pub(crate) fn full() -> Self {
+        let error = Self::new(Kind::NoRoom, "disk_full", "the server's disk is full");
+        error
+            .hint("What serves goes on. Delete previews that nobody needs, or give the server a larger disk.")
+    }
+
     pub(crate) fn internal(error: impl fmt::Display) -> Self {
         let error = Self::new(
             Kind::Internal,
@@ -75,7 +97,11 @@ impl std::error::Error for OpError {}
 
 impl From<sqlx::Error> for OpError {
     fn from(error: sqlx::Error) -> Self {
-        Self::internal(error)
+        let code = error.as_database_error().and_then(|error| error.code());
+        match code.as_deref() {
+            Some(SQLITE_FULL) => Self::full(),
+            _ => Self::internal(error),
+        }
     }
 }
 

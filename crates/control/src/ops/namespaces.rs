@@ -39,7 +39,13 @@ impl Control {
             }
         }
         if deleted.is_empty() {
-            return Err(OpError::not_found("preview in namespace", namespace));
+            let all = rows::preview::all(self.db().read()).await?;
+            let names = all.iter().map(|preview| preview.namespace.as_str());
+            return Err(OpError::unknown(
+                "preview in namespace",
+                namespace.as_str(),
+                names,
+            ));
         }
         Ok(deleted)
     }

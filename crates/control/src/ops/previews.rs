@@ -135,8 +135,25 @@ impl Control {
         namespace: &NamespaceName,
     ) -> Result<view::Preview, OpError> {
         let row = rows::preview::by_name(self.db().read(), project, namespace).await?;
-        let row = row.ok_or_else(|| OpError::not_found("preview", format!("{project} in {namespace}")))?;
-        Ok(self.view_preview(row).await?)
+        match row {
+            Some(row) => Ok(self.view_preview(row).await?),
+            None => Err(self.unknown_preview(project, namespace).await?),
+        }
+    }
+
+    /// Says which of the two names is wrong.
+    async fn unknown_preview(
+        &self,
+        project: &ProjectName,
+        namespace: &NamespaceName,
+    ) -> Result<OpError, OpError> {
+        self.project_row(project).await?;
+        let all = rows::preview::all(self.db().read()).await?;
+        let own = all.iter().filter(|preview| preview.project == *project);
+        let names = own.map(|preview| preview.namespace.as_str());
+        let mut error = OpError::unknown("namespace", namespace.as_str(), names);
+        error.message = format!("there is no preview of `{project}` in the namespace `{namespace}`");
+        Ok(error)
     }
 
     /// Changes how long it lives and how much it keeps.

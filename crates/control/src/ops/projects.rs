@@ -78,8 +78,16 @@ impl Control {
     }
 
     pub(crate) async fn project_row(&self, name: &ProjectName) -> Result<rows::project::Project, OpError> {
-        let found = rows::project::by_name(self.db().read(), name).await?;
-        found.ok_or_else(|| OpError::not_found("project", name))
+        match rows::project::by_name(self.db().read(), name).await? {
+            Some(found) => Ok(found),
+            None => Err(self.unknown_project(name).await?),
+        }
+    }
+
+    async fn unknown_project(&self, name: &ProjectName) -> Result<OpError, OpError> {
+        let all = rows::project::all(self.db().read()).await?;
+        let names = all.iter().map(|project| project.name.as_str());
+        Ok(OpError::unknown("project", name.as_str(), names))
     }
 }
 

@@ -17,6 +17,7 @@ mod deploying;
 mod ending;
 mod failing;
 mod living;
+mod refused;
 mod restarting;
 mod secrets;
 mod sleeping;

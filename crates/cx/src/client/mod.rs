@@ -5,6 +5,7 @@
 
 mod address;
 mod api;
+mod event;
 mod problem;
 mod request;
 mod sse;

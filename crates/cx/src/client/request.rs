@@ -125,6 +125,13 @@ impl Client {
 
     fn unreachable(&self, error: &reqwest::Error) -> anyhow::Error {
         let server = self.address.text();
+        // What rustls says when the other side answers in plain text.
+        if deepest(error).contains("InvalidContentType") {
+            let message = format!("{server} does not answer in HTTPS");
+            return Fault::new(Exit::Unreachable, "no_tls", message)
+                .hint("write the address with http:// if the server has no TLS")
+                .into();
+        }
         let fault = if error.is_connect() {
             Fault::new(
                 Exit::Unreachable,
@@ -140,7 +147,8 @@ impl Client {
             )
         };
         let hint = match self.address.local() {
-            Some(_) => "start one with `cx serve` or `cx up`",
+            Some(_) if !self.address.named => "start one with `cx serve` or `cx up`",
+            Some(_) => "start one there with `cx serve`, or check the address in --url or CX_URL",
             None => "check the address in --url or CX_URL and your network",
         };
         fault.hint(hint).into()

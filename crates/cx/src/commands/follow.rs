@@ -9,7 +9,7 @@ use model::DeploymentId;
 
 use super::App;
 use crate::client::{Client, SseReader};
-use crate::exit::{Exit, fault_of};
+use crate::exit::{Exit, Fault, fault_of};
 use crate::terminal::{Progress, Transcript, now_ms};
 
 /// How long a server may be away before we give up.
@@ -110,7 +110,11 @@ impl Follower<'_> {
     /// Fetches the deployment again, and says what has happened, in its order.
     async fn look(&mut self) -> anyhow::Result<()> {
         let (id, asked) = (self.now.id.to_string(), Instant::now());
-        self.now = patiently(|| self.client.deployment(&id)).await?;
+        let found = patiently(|| self.client.deployment(&id)).await;
+        self.now = found.map_err(|error| match fault_of(&error).exit {
+            Exit::NotFound => deleted(&id).into(),
+            _ => error,
+        })?;
         self.looked = asked;
         if self.now.state.is_unfinished() {
             self.remaining_lines(STRAGGLERS).await;
@@ -203,6 +207,15 @@ impl LogFollower {
         }
         Ok(None)
     }
+}
+
+/// Somebody deleted the preview or the project while we looked on.
+fn deleted(id: &str) -> Fault {
+    Fault::failed(
+        "deleted",
+        format!("the deployment {id} was deleted while it was under way"),
+    )
+    .hint("deploy again if that was not meant")
 }
 
 async fn next_event(events: &mut Option<SseReader>) -> Option<()> {

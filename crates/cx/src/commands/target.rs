@@ -1,5 +1,6 @@
 //! Which preview a command means.
 
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use control::view;
@@ -8,7 +9,8 @@ use model::{NamespaceName, ProjectName};
 
 use crate::cli::TargetArgs;
 use crate::client::Client;
-use crate::exit::{Exit, Fault, instead};
+use crate::exit::{Fault, instead};
+use crate::upload::{open_regular, root_of};
 
 /// A project and a namespace: a preview.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,20 +35,7 @@ impl Target {
     }
 
     pub(super) async fn preview(&self, client: &Client) -> anyhow::Result<view::Preview> {
-        let found = client.find_preview(&self.project, &self.namespace).await;
-        found.map_err(|error| {
-            let mut fault = instead(
-                &error,
-                "`cx list` shows what there is; name it with --project and --namespace",
-            );
-            if fault.exit == Exit::NotFound {
-                fault.message = format!(
-                    "there is no preview of {} in the namespace {}",
-                    self.project, self.namespace
-                );
-            }
-            fault.into()
-        })
+        client.find_preview(&self.project, &self.namespace).await
     }
 }
 
@@ -93,14 +82,7 @@ pub(super) async fn serving(
 
 /// The project of a directory: what its cx.toml says, else its name.
 pub(super) fn project_of(dir: &Path) -> anyhow::Result<ProjectName> {
-    let missing = |error| {
-        Fault::failed(
-            "no_directory",
-            format!("cannot look into {}: {error}", dir.display()),
-        )
-        .hint("name a directory that exists")
-    };
-    let dir = dir.canonicalize().map_err(missing)?;
+    let dir = root_of(dir)?;
     if let Some(name) = read(&dir.join(FILE_NAME))?.and_then(|file| file.project) {
         return Ok(ProjectName::new(&name)?);
     }
@@ -110,20 +92,29 @@ pub(super) fn project_of(dir: &Path) -> anyhow::Result<ProjectName> {
 }
 
 fn read(file: &Path) -> anyhow::Result<Option<ProjectFile>> {
-    let refuse =
-        |message: String| Fault::failed("invalid_project_file", message).hint("correct the line named");
-    match std::fs::metadata(file) {
-        Err(_) => return Ok(None),
-        Ok(metadata) if metadata.len() > FILE_BYTES_MAX => {
-            return Err(refuse(format!("{} is larger than 256 KiB", file.display())).into());
+    let refuse = |message: String, hint: &str| Fault::failed("invalid_project_file", message).hint(hint);
+    let open = match open_regular(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            let message = format!(
+                "{} is a link, a directory or something else that is no file",
+                file.display()
+            );
+            return Err(refuse(message, "put a file in its place").into());
         }
-        Ok(_) => {}
-    }
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| refuse(format!("cannot read {}: {error}", file.display())))?;
-    Ok(Some(
-        ProjectFile::parse(&text).map_err(|error| refuse(error.to_string()))?,
-    ))
+        opened => opened,
+    };
+    let mut bytes = Vec::new();
+    // One more than is taken, so that a larger file is refused and not cut.
+    open.and_then(|open| open.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|error| {
+            let message = format!("cannot read {}: {error}", file.display());
+            refuse(message, "let yourself read it, or run cx as its owner")
+        })?;
+    let read = ProjectFile::read(&bytes);
+    Ok(Some(read.map_err(|error| {
+        refuse(error.to_string(), "correct the line named")
+    })?))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::{Paint, hint};
+use super::{Paint, hint, plain};
 use crate::cli::{Color, Global};
 use crate::environment::Environment;
 use crate::exit::Fault;
@@ -81,7 +81,7 @@ impl Terminal {
     }
 
     pub(crate) fn warn(&self, text: &str) {
-        self.say(&format!("{} {text}", self.err.yellow("warning:")));
+        self.say(&format!("{} {}", self.err.yellow("warning:"), plain(text)));
     }
 
     /// Shows `text` in the line that changes, with a spinner. Nothing happens where standard error is no terminal.
@@ -117,7 +117,7 @@ impl Terminal {
             self.result(&serde_json::json!({ "error": error }).to_string());
             return;
         }
-        self.say(&format!("{} {}", self.err.red("error:"), fault.message));
+        self.say(&format!("{} {}", self.err.red("error:"), plain(&fault.message)));
         if let Some(text) = &fault.hint {
             self.say(&format!("{} {}", self.err.cyan("hint:"), hint(text)));
         }

@@ -1,18 +1,17 @@
 //! Names the bytes of every file, on two threads, and makes the tree of them.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::Context as _;
 use model::tree::{Entry, Node};
 use model::{Digest, Tree, TreePath};
 use sha2::{Digest as _, Sha256};
 
 use super::cache::HashCache;
 use super::git::Index;
+use super::open::open_regular;
 use super::walk::{Found, FoundDirectory, FoundFile, walk};
 use crate::exit::Fault;
 
@@ -57,7 +56,7 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     pub(crate) fn new(source: &Source) -> anyhow::Result<Self> {
-        let root = root_of(source)?;
+        let root = root_of(&source.dir)?;
         Ok(Self {
             cache: HashCache::open(source.cache.as_deref(), &root),
             index: Index::default(),
@@ -91,25 +90,25 @@ impl Scanner {
     }
 }
 
-fn root_of(source: &Source) -> anyhow::Result<PathBuf> {
-    let root = source.dir.canonicalize().map_err(|error| {
-        Fault::failed(
-            "no_directory",
-            format!("cannot deploy {}: {error}", source.dir.display()),
-        )
-        .hint("name a directory that exists")
+/// The directory `dir` itself, without links on the way.
+pub(crate) fn root_of(dir: &Path) -> anyhow::Result<PathBuf> {
+    let refuse =
+        |what: String| Fault::failed("no_directory", what).hint("name the directory that holds the project");
+    let shown = dir.display();
+    let root = dir.canonicalize().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => refuse(format!("there is no directory {shown}")),
+        _ => refuse(format!("cannot look into {shown}: {error}")),
     })?;
-    if !root.is_dir() {
-        let message = format!("{} is not a directory", source.dir.display());
-        return Err(Fault::failed("no_directory", message)
-            .hint("name the directory that holds the project")
-            .into());
+    match root.is_dir() {
+        true => Ok(root),
+        false => Err(refuse(format!("{shown} is not a directory")).into()),
     }
-    Ok(root)
 }
 
 fn manifest(found: Found, digests: &[Digest]) -> anyhow::Result<Manifest> {
-    let invalid = |error: model::tree::TreeError| Fault::failed("invalid_tree", error.to_string());
+    let invalid = |error: model::tree::TreeError| {
+        Fault::failed("invalid_tree", error.to_string()).hint("change it, or leave it out in .cxignore")
+    };
     let mut entries = Vec::with_capacity(found.files.len() + found.links.len());
     let mut blobs = BTreeMap::new();
     for (file, digest) in found.files.into_iter().zip(digests.iter().copied()) {
@@ -170,7 +169,7 @@ fn hash_all(files: &[FoundFile], cache: &HashCache) -> anyhow::Result<Vec<Digest
 
 fn hash(file: &Path, size_bytes: u64) -> anyhow::Result<Digest> {
     let read = || -> std::io::Result<(Digest, u64)> {
-        let mut reader = File::open(file)?;
+        let mut reader = open_regular(file)?;
         let (mut hasher, mut buffer, mut total) = (Sha256::new(), vec![0; CHUNK_BYTES], 0);
         loop {
             let n = reader.read(&mut buffer)?;
@@ -181,11 +180,21 @@ fn hash(file: &Path, size_bytes: u64) -> anyhow::Result<Digest> {
             total += n as u64;
         }
     };
-    let (digest, total) = read().with_context(|| format!("cannot read {}", file.display()))?;
-    if total != size_bytes {
-        return Err(changed(file).into());
+    match read() {
+        Ok((digest, total)) if total == size_bytes => Ok(digest),
+        Ok(_) => Err(changed(file).into()),
+        Err(error) => Err(unread(file, &error).into()),
     }
-    Ok(digest)
+}
+
+/// Why a file that was there a moment ago could not be read.
+pub(super) fn unread(file: &Path, error: &io::Error) -> Fault {
+    match error.kind() {
+        // Removed, or replaced by something else, since the directory was looked at.
+        ErrorKind::NotFound | ErrorKind::InvalidInput => changed(file),
+        _ => Fault::failed("unreadable", format!("cannot read {}: {error}", file.display()))
+            .hint("let yourself read it, or leave it out in .cxignore"),
+    }
 }
 
 /// A file was written to while it was being read.

@@ -7,11 +7,14 @@
 mod cache;
 mod git;
 mod hash;
+mod largest;
+mod open;
 mod rules;
 mod send;
 mod walk;
 
-pub(crate) use hash::{Manifest, Scanner, Source, prepare};
+pub(crate) use hash::{Manifest, Scanner, Source, prepare, root_of};
+pub(crate) use open::open_regular;
 pub(crate) use send::{Sent, send};
 pub(crate) use walk::FoundDirectory;
 

@@ -9,7 +9,8 @@ use model::{Digest, ProjectName};
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
-use super::hash::{Manifest, changed};
+use super::hash::{Manifest, changed, unread};
+use super::open::open_regular;
 use crate::client::Client;
 use crate::exit::fault_of;
 
@@ -65,7 +66,8 @@ pub(crate) async fn send(
 }
 
 async fn put(client: &Client, path: &str, file: &Path, size_bytes: u64) -> anyhow::Result<()> {
-    let reader = File::open(file).await.map_err(|_| changed(file))?;
+    let reader = open_regular(file).map_err(|error| unread(file, &error))?;
+    let reader = File::from_std(reader);
     if reader.metadata().await.map_or(0, |metadata| metadata.len()) != size_bytes {
         return Err(changed(file).into());
     }

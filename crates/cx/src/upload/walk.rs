@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use model::limits::{FILE_BYTES_MAX, SOURCE_BYTES_MAX};
-use model::tree::ENTRIES_MAX;
+use model::tree::{ENTRIES_MAX, PATH_BYTES_MAX};
 use model::units::format_bytes;
 
 use super::git::Tracked;
+use super::hash::unread;
+use super::largest::largest;
 use super::rules::{Candidate, Rules, Verdict};
 use crate::exit::Fault;
 
@@ -92,7 +94,7 @@ impl Walk {
         });
         let mark = self.rules.enter(dir)?;
         let listing = std::fs::read_dir(dir).and_then(Iterator::collect::<std::io::Result<Vec<DirEntry>>>);
-        let mut entries = listing.with_context(|| format!("cannot read the directory {}", dir.display()))?;
+        let mut entries = listing.map_err(|error| unread(dir, &error))?;
         entries.sort_by_key(DirEntry::file_name);
         let beside_manifest = entries.iter().any(|entry| entry.file_name() == "package.json");
         for entry in entries {
@@ -131,8 +133,10 @@ impl Walk {
     fn leaf(&mut self, path: String, on_disk: PathBuf, metadata: &Metadata) -> anyhow::Result<()> {
         if self.found.files.len() + self.found.links.len() >= ENTRIES_MAX {
             let message = format!("the directory holds more than {ENTRIES_MAX} files");
+            let counted = self.found.files.iter().map(|file| (file.path.as_str(), 1));
+            let shown = |count: u64| format!("{count} files");
             return Err(Fault::failed("too_many_files", message)
-                .hint("leave out generated directories in .cxignore")
+                .hint(leave_out(largest(counted), shown))
                 .into());
         }
         if metadata.is_symlink() {
@@ -164,18 +168,24 @@ impl Walk {
 
     fn check_size(&mut self, path: &str, size_bytes: u64) -> Result<(), Fault> {
         self.bytes = self.bytes.saturating_add(size_bytes);
-        let refuse = |what: String, limit| {
-            let message = format!("{what}, and at most {} are taken", format_bytes(limit));
-            Err(Fault::failed("too_large", message).hint("leave it out in .cxignore"))
-        };
         if size_bytes > FILE_BYTES_MAX {
-            return refuse(format!("{path} has {}", format_bytes(size_bytes)), FILE_BYTES_MAX);
+            let (size, most) = (format_bytes(size_bytes), format_bytes(FILE_BYTES_MAX));
+            let message = format!("{path} is {size}, and a file may be {most} at the most");
+            let hint = format!(
+                "leave it out with the line `/{path}` in .cxignore, and let the app fetch it when it runs"
+            );
+            return Err(Fault::failed("too_large", message).hint(hint));
         }
         if self.bytes > SOURCE_BYTES_MAX {
-            return refuse(
-                format!("the files up to {path} have {}", format_bytes(self.bytes)),
-                SOURCE_BYTES_MAX,
-            );
+            let most = format_bytes(SOURCE_BYTES_MAX);
+            let message = format!("the files are more than {most} together, and no more are taken");
+            let sizes = self
+                .found
+                .files
+                .iter()
+                .map(|file| (file.path.as_str(), file.stamp.size_bytes));
+            let hint = leave_out(largest(sizes), format_bytes);
+            return Err(Fault::failed("too_large", message).hint(hint));
         }
         Ok(())
     }
@@ -204,6 +214,21 @@ impl Stamp {
     }
 }
 
+/// What to do about too much.
+fn leave_out(largest: Vec<(String, u64)>, shown: impl Fn(u64) -> String) -> String {
+    let named: Vec<String> = largest
+        .into_iter()
+        .map(|(path, weight)| format!("`{path}` ({})", shown(weight)))
+        .collect();
+    match named.is_empty() {
+        true => "leave out what is not needed in .cxignore".to_owned(),
+        false => format!(
+            "leave out what is not needed in .cxignore; the most lies in {}",
+            named.join(", ")
+        ),
+    }
+}
+
 fn utf8_path(prefix: &str, entry: &DirEntry) -> Result<(String, String), Fault> {
     let name = entry.file_name();
     let Some(name) = name.to_str() else {
@@ -214,6 +239,18 @@ fn utf8_path(prefix: &str, entry: &DirEntry) -> Result<(String, String), Fault> 
     } else {
         format!("{prefix}/{name}")
     };
+    // The server would refuse it too, but only when everything else has been read.
+    if path.chars().any(char::is_control) {
+        let message = format!("the name {path:?} holds a control character");
+        return Err(Fault::failed("name_not_plain", message)
+            .hint("rename the file, or leave out its directory in .cxignore"));
+    }
+    if path.len() > PATH_BYTES_MAX {
+        let start: String = path.chars().take(60).collect();
+        let message = format!("the path `{start}…` is longer than the {PATH_BYTES_MAX} bytes that are taken");
+        return Err(Fault::failed("path_too_long", message)
+            .hint("shorten its names, or leave out its directory in .cxignore"));
+    }
     Ok((path, name.to_owned()))
 }
 

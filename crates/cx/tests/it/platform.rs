@@ -22,6 +22,7 @@ pub(crate) struct Platform {
     directory: TempDir,
     pub(crate) port: u16,
     server: Option<Child>,
+    has_disk: bool,
 }
 
 /// What a command printed and how it ended.
@@ -84,7 +85,32 @@ impl Platform {
             directory,
             port: free_port(),
             server: None,
+            has_disk: false,
         };
+        platform.start_again();
+        platform
+    }
+
+    /// The same with a small disk of its own for the data.
+    pub(crate) fn start_on_disk(bytes: u64) -> Self {
+        let mut platform = Self {
+            directory: tempfile::tempdir().unwrap(),
+            port: free_port(),
+            server: None,
+            has_disk: true,
+        };
+        std::fs::create_dir(platform.data()).unwrap();
+        let size = format!("size={bytes}");
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "cygni-test"])
+            .arg(platform.data())
+            .status();
+        assert!(
+            mount.unwrap().success(),
+            "this test mounts a disk; run it as root"
+        );
+        // Smaller than any file: the disk becomes as full as it can.
+        std::fs::write(platform.data().join("server.toml"), "[disk]\nfloor = \"1B\"\n").unwrap();
         platform.start_again();
         platform
     }
@@ -248,6 +274,10 @@ impl Drop for Platform {
         if let Some(mut server) = self.server.take() {
             terminate(&server);
             let _ = server.wait();
+        }
+        if self.has_disk {
+            // A disk that is still in use goes with its last user.
+            let _ = Command::new("umount").arg("--lazy").arg(self.data()).status();
         }
     }
 }

@@ -15,6 +15,8 @@ mod answer;
 mod contact;
 mod copier;
 mod gateway;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod hostile;
 mod interfaces;
 mod message;
 mod policy;

@@ -60,7 +60,7 @@ pub fn parse(line: &str) -> Option<Line> {
 }
 
 /// The form on disk, `\n` included. Bytes that are no UTF-8 become U+FFFD.
-pub(super) fn render(at_ms: u64, level: Level, text: &[u8]) -> String {
+pub(crate) fn render(at_ms: u64, level: Level, text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let mut line = String::with_capacity(text.len() + 20);
     // Writing to a String cannot fail.

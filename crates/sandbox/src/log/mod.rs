@@ -13,6 +13,8 @@ mod redact;
 mod segment;
 mod write;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use line::render;
 pub use line::{Level, Line, parse};
 pub use read::{Cursor, Page, read};
 pub use redact::{REDACT_BYTES_MIN, Redactor};

@@ -4,7 +4,7 @@
 //! anything is unpacked; answers are bounded in size and time. Each registry's protocol has a file of its own.
 
 mod go;
-mod npm;
+pub(super) mod npm;
 mod pypi;
 
 use std::collections::BTreeMap;

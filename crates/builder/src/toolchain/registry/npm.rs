@@ -33,10 +33,15 @@ pub(super) async fn versions(client: &Client, name: &str) -> Result<Versions, Fe
     let base = format!("{}/", client.registries.npm.trim_end_matches('/'));
     let url = format!("{base}{name}");
     let bytes = client.text(&url, "application/vnd.npm.install-v1+json").await?;
-    let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|error| FetchError::Http {
+    read_metadata(&bytes, &base).map_err(|error| FetchError::Http {
         url: shown(&url),
         why: error.to_string(),
-    })?;
+    })
+}
+
+/// The released versions that the answer of the registry at `base` names with a hash that can be checked.
+pub(in crate::toolchain) fn read_metadata(bytes: &[u8], base: &str) -> Result<Versions, serde_json::Error> {
+    let metadata: Metadata = serde_json::from_slice(bytes)?;
     let versions = metadata.versions.into_iter().filter_map(|(version, data)| {
         let integrity = data.dist.integrity?;
         let sha512 = integrity
@@ -46,7 +51,7 @@ pub(super) async fn versions(client: &Client, name: &str) -> Result<Versions, Fe
         Some((
             version.parse().ok()?,
             Package {
-                url: own_host(&base, &data.dist.tarball),
+                url: own_host(base, &data.dist.tarball),
                 integrity: Integrity::Sha512(sha512),
             },
         ))
