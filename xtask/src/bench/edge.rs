@@ -177,7 +177,7 @@ fn load(server: &Server, case: &Case) -> anyhow::Result<Sample> {
     let requests: f64 = word_before(&text, " requests in ")?.parse()?;
     Ok(Sample {
         cpu_us: cpu * 1e6 / requests,
-        p99_ms: milliseconds(word_after(&text, "99%")?)?,
+        p99_ms: milliseconds(word_after(&text, "\n     99%")?)?,
         per_second: word_after(&text, "Requests/sec:")?.parse()?,
     })
 }
