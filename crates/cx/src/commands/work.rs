@@ -46,6 +46,8 @@ pub(super) struct Work<'a> {
 struct Standing {
     /// What the last line was about.
     told: Tree,
+    /// What was brought last, whatever becomes of it.
+    brought: Tree,
     /// Whether the last deployment failed.
     broken: bool,
     log: Option<LogFollower>,
@@ -61,7 +63,8 @@ impl Work<'_> {
     pub(super) async fn follow(mut self, first: &view::Deployment, tree: Tree) -> anyhow::Result<()> {
         let (app, client) = (self.app, self.client);
         let mut standing = Standing {
-            told: tree,
+            told: tree.clone(),
+            brought: tree,
             broken: !serves(first),
             log: serves(first).then(|| LogFollower::new(client, &first.id, LogKind::Runtime)),
             sent: Arc::default(),
@@ -75,6 +78,7 @@ impl Work<'_> {
                     Some(Seen::Changed(change)) if !self.concerns(&standing, &change) => {}
                     Some(Seen::Changed(change)) => {
                         self.note(&change.manifest.notes);
+                        standing.brought.clone_from(&change.manifest.tree);
                         let delivery = self.delivery.clone();
                         turn = Some(Box::pin(bring(app, client, delivery, (change, standing.sent.clone()))));
                     }
@@ -152,7 +156,7 @@ impl Work<'_> {
 
     /// A development server sees for itself what is saved; only what decides how it is started concerns us.
     fn concerns(&self, standing: &Standing, change: &Change) -> bool {
-        !self.delivery.dev || standing.broken || live::decides(&standing.told, &change.manifest.tree)
+        !self.delivery.dev || standing.broken || live::decides(&standing.brought, &change.manifest.tree)
     }
 
     /// Says what is left out of the directory, each once.

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use control::ops::PROOF_PREFIX;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
@@ -101,6 +102,10 @@ impl Rules {
     pub(super) fn judge(&self, entry: &Candidate<'_>) -> Verdict {
         if entry.name == ".git" {
             return Verdict::Repository;
+        }
+        // Ours, and gone in a moment.
+        if entry.name.starts_with(PROOF_PREFIX) {
+            return Verdict::Ignored;
         }
         let path = self.root.join(entry.path);
         match decide(&self.cx, &path, entry.is_dir) {
