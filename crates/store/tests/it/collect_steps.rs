@@ -152,13 +152,17 @@ fn naming_and_collecting_side_by_side() {
     std::thread::scope(|scope| {
         let collector = scope.spawn(|| {
             let mut collected = 0;
-            while !stop.load(Ordering::Relaxed) {
+            loop {
+                // The last time with nobody beside it, so that there is something to remove however it went before.
+                let is_last = stop.load(Ordering::Relaxed);
                 let unneeded = store.unneeded(&KeepSet::default(), since_now_exactly()).unwrap();
                 for step in store.remove_unneeded(unneeded) {
                     collected += step.unwrap().blobs;
                 }
+                if is_last {
+                    return collected;
+                }
             }
-            collected
         });
         for round in 0..200 {
             let entries = (0..8).map(|n| file(&store, &format!("f{n}"), &format!("{}", (round * n) % 23)));
