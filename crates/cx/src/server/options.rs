@@ -105,12 +105,11 @@ mod tests {
 
     #[test]
     fn an_operators_own_registries_are_reached() {
-        let mut environment = Environment::default();
+        let data = tempfile::tempdir().unwrap();
+        let mut environment = Environment::with_data(data.path());
+        let mut options = ServerOptions::new(&ServeArgs::default(), &environment).unwrap();
         environment.python_index = Some("https://ada:hunter2@packages.example/simple".to_owned());
         environment.go_proxy = Some("https://modules.example,direct".to_owned());
-        let data = tempfile::tempdir().unwrap();
-        let given = Environment::with_data(data.path());
-        let mut options = ServerOptions::new(&ServeArgs::default(), &given).unwrap();
         assert!(options.own_registries().is_empty());
         options.registries = registries(&environment);
         assert_eq!(options.own_registries(), ["packages.example", "modules.example"]);

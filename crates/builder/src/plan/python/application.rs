@@ -29,6 +29,9 @@ const FACTORIES: [&str; 3] = ["create_app", "make_app", "get_app"];
 /// Names under which modules offer an application that they import.
 const NAMES: [&str; 2] = ["application", "app"];
 
+/// The name that a text offers an application by, and whether it is a function that makes it.
+type Look<'a> = &'a dyn Fn(&str) -> Option<(String, bool)>;
+
 /// Where an application is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Application {
@@ -61,7 +64,7 @@ pub(super) fn find(project: &Project<'_>, rule: &Rule) -> Result<Option<Applicat
         let name = NAMES.iter().find(|name| imports(text, name));
         name.map(|name| ((*name).to_owned(), false))
     };
-    let looks: [&dyn Fn(&str) -> Option<(String, bool)>; 3] = [&made, &factory, &imported];
+    let looks: [Look<'_>; 3] = [&made, &factory, &imported];
     for look in looks {
         for (path, text) in &candidates {
             if let Some((name, factory)) = look(text) {
@@ -139,7 +142,7 @@ fn place(project: &Project<'_>, file: &str, text: &str, (name, factory): (String
         let through =
             text.contains(&format!("from {directory}.")) || text.contains(&format!("import {directory}."));
         let relative = text.contains("from .");
-        !package && !through && !(relative && file.matches('/').count() == 1)
+        !(package || through || relative && file.matches('/').count() == 1)
     });
     let (path, inside) = match begins {
         Some(directory) => (

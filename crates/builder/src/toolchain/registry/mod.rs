@@ -283,9 +283,11 @@ mod tests {
 
     #[test]
     fn addresses_are_named() {
-        let mut registries = Registries::default();
-        registries.go_proxy = "https://go.example|https://proxy.golang.org,off".to_owned();
-        registries.go_sumdb = "sum.golang.org https://sums.example".to_owned();
+        let registries = Registries {
+            go_proxy: "https://go.example|https://proxy.golang.org,off".to_owned(),
+            go_sumdb: "sum.golang.org https://sums.example".to_owned(),
+            ..Registries::default()
+        };
         let urls: Vec<&str> = registries.urls().collect();
         assert_eq!(
             urls,
