@@ -91,7 +91,11 @@ pub(super) fn without_colour(line: &str) -> String {
     static COLOUR: OnceLock<Regex> = OnceLock::new();
     let colour =
         COLOUR.get_or_init(|| Regex::new(r"\x1b\[[0-9;]*[A-Za-z]").expect("a constant that a test uses"));
-    let end = line.floor_char_boundary(LINE_BYTES_MAX);
+    let most = LINE_BYTES_MAX.min(line.len());
+    let end = (0..=most)
+        .rev()
+        .find(|&at| line.is_char_boundary(at))
+        .unwrap_or(0);
     colour.replace_all(line[..end].trim_end(), "").into_owned()
 }
 

@@ -66,7 +66,7 @@ async fn a_secret_is_given_to_the_server_and_nowhere_readable(world: &mut World)
             .clone()
     };
     assert_eq!((value("TOKEN"), value("COLOR")), (None, Some("blue".to_owned())));
-    let bytes = files(&world);
+    let bytes = files(world);
     assert!(
         holds(&bytes, "TOKEN"),
         "the files that were looked at are the right ones"

@@ -79,12 +79,8 @@ pub(crate) fn disturb((name, story): (&'static str, Story), step: usize) -> u64 
         .map(|(how, cases)| format!("{how:?} {cases}"))
         .collect();
     // Past the capture of the test: the number belongs to the result.
-    writeln!(
-        std::io::stderr(),
-        "{name}: {total} faults ({})",
-        counted.join(", ")
-    )
-    .unwrap();
+    let told = format!("{name}: {total} faults ({})\n", counted.join(", "));
+    std::io::stderr().write_all(told.as_bytes()).unwrap();
     total
 }
 

@@ -39,7 +39,7 @@ fn lines(usage: &view::Usage, now_ms: i64, paint: Paint) -> Vec<String> {
     let (free, floor) = (format_bytes(usage.free_bytes), format_bytes(usage.floor_bytes));
     lines.push(String::new());
     lines.push(match usage.free_bytes < usage.floor_bytes {
-        true => paint.red(&format!(
+        true => paint.red(format!(
             "{free} are free and {floor} must stay free: builds wait and uploads are refused"
         )),
         false => format!(
@@ -48,7 +48,7 @@ fn lines(usage: &view::Usage, now_ms: i64, paint: Paint) -> Vec<String> {
         ),
     });
     if let Some(last) = usage.collected {
-        lines.push(paint.dim(&format!(
+        lines.push(paint.dim(format!(
             "looked through {} in {}: {} files, {} trees, {} layers and {} directories went",
             ago(last.at_ms, now_ms),
             format_millis(last.millis),

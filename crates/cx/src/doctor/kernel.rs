@@ -36,7 +36,7 @@ fn namespaces(readings: &Readings) -> Option<Finding> {
     let advice = "sysctl user.max_user_namespaces=63000, and the same in a file of /etc/sysctl.d to keep it";
     Some(match most {
         0 => Finding::bad(name, "none may be made (user.max_user_namespaces is 0)", advice),
-        ..NAMESPACES_LOW => Finding::warn(
+        1..NAMESPACES_LOW => Finding::warn(
             name,
             format!("{most} may be made; every preview takes some"),
             advice,

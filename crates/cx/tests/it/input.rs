@@ -49,7 +49,8 @@ fn refused(ran: &Ran, words: &[&str]) {
 fn a_project_that_cannot_be_understood_is_told_where() {
     let platform = Platform::start();
     let manifest = |rest: &str| format!("{{\"name\": \"x\", {rest}}}");
-    let table: &[(&[(&str, &str)], &[&str])] = &[
+    type Files<'a> = &'a [(&'a str, &'a str)];
+    let table: &[(Files<'_>, &[&str])] = &[
         (&[], &["holds no files to deploy"]),
         (
             &[(".cxignore", "*\n"), ("a", "x")],

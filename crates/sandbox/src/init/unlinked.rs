@@ -40,5 +40,5 @@ pub(super) fn bytes() -> u64 {
 
 /// Files in memory count as memory.
 fn is_on_disk(path: &std::path::Path) -> bool {
-    statfs(path).is_ok_and(|found| found.f_type as i64 != TMPFS_MAGIC)
+    statfs(path).is_ok_and(|found| found.f_type != TMPFS_MAGIC)
 }

@@ -21,7 +21,7 @@ fn operation<'a>(description: &'a Value, method: &str, path: &str) -> Option<&'a
     };
     let paths = description["paths"].as_object()?;
     let (_, methods) = paths.iter().find(|(template, _)| fits(template))?;
-    methods.get(&method.to_lowercase())
+    methods.get(method.to_lowercase())
 }
 
 /// Fails where the answer to a described operation is not one of those that are described.
