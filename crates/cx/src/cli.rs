@@ -66,7 +66,7 @@ pub(crate) enum Color {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a directory live here: server, deployment and logs in one process
-    #[command(after_help = "Examples:\n  cx up\n  cx up examples/guestbook --keep")]
+    #[command(after_help = "Examples:\n  cx up\n  cx up --dev\n  cx up examples/guestbook --keep")]
     Up(UpArgs),
     /// Run the platform alone
     #[command(
@@ -105,8 +105,12 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  cx plan\n  cx plan apps/web --json")]
     Plan(PlanArgs),
     /// Copy everything that the previews of a server need into one file, while it serves
+    #[command(
+        after_help = "Examples:\n  cx backup all.cygni\n  sudo cx backup /srv/cygni.backup --data /var/lib/cygni --without-key"
+    )]
     Backup(BackupArgs),
     /// Make a data directory out of a backup
+    #[command(after_help = "Examples:\n  cx restore all.cygni --data elsewhere")]
     Restore(RestoreArgs),
     /// Show what the server takes on its disk, and what is left
     #[command(after_help = "Examples:\n  cx df\n  cx df --json")]

@@ -72,7 +72,7 @@ impl Edge {
 
     /// Serves until `shutdown`; then takes no more connections, cuts upgraded ones and event streams, and lets open
     /// requests finish within `drain_time`.
-    pub async fn run(self, shutdown: CancellationToken) {
+    pub async fn run(mut self, shutdown: CancellationToken) {
         let (server, mut tables) = (self.server.clone(), self.tables.clone());
         // Tables may have come since the sockets were opened: the first visitor is served from the newest.
         server.tables().take_newest(&mut tables);
@@ -86,6 +86,8 @@ impl Edge {
             tracing::error!(%error, "files are sent as they are");
         }
         let workers = self.start_workers();
+        // The workers alone hold them open now.
+        self.listeners.clear();
         shutdown.cancelled().await;
         following.abort();
         self.server.stop().cancel();

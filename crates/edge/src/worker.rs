@@ -47,12 +47,14 @@ impl Worker {
         Ok(ended)
     }
 
-    async fn run(self) {
+    async fn run(mut self) {
         let connections = TaskTracker::new();
         let mut accepting = JoinSet::new();
+        // Each goes with the task that accepts: whoever comes after that is refused, and not left waiting.
+        let listeners = std::mem::take(&mut self.listeners);
         let this = Arc::new(self);
-        for number in 0..this.listeners.len() {
-            accepting.spawn(this.clone().accept(number, connections.clone()));
+        for listener in listeners {
+            accepting.spawn(this.clone().accept(listener, connections.clone()));
         }
         accepting.spawn(this.clone().sweep());
         this.server.stop().cancelled().await;
@@ -61,8 +63,8 @@ impl Worker {
         connections.wait().await;
     }
 
-    async fn accept(self: Arc<Self>, number: usize, connections: TaskTracker) {
-        let listener = match self.listeners[number].try_clone().and_then(TcpListener::from_std) {
+    async fn accept(self: Arc<Self>, listener: StdListener, connections: TaskTracker) {
+        let listener = match TcpListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "a worker cannot listen"),
         };

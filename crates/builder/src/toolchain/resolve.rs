@@ -186,15 +186,18 @@ impl Toolchains {
                 .find(|entry| entry.version() == Some(found.version));
             let made = known.map_or_else(|| copy_layer(&store, kind, &found), Ok);
             match made {
-                Ok(entry) => Some(Resolved::of(kind, found.version, &entry)),
-                Err(error) => {
+                Ok(entry) => Ok(Some(Resolved::of(kind, found.version, &entry))),
+                Err(NotCopied::Unusable(error)) => {
                     let (prefix, name) = (found.prefix.display(), kind.name());
                     tracing::warn!(%prefix, %error, "an installation of {name} cannot be used");
-                    None
+                    Ok(None)
+                }
+                Err(NotCopied::Store(error)) => {
+                    Err(platform(&format!("{} cannot be kept: {error}", kind.name())))
                 }
             }
         });
-        made.await.map_err(|error| platform(&error.to_string()))
+        made.await.map_err(|error| platform(&error.to_string()))?
     }
 
     async fn choose_from_registry(
@@ -252,17 +255,26 @@ impl Resolved {
     }
 }
 
-fn copy_layer(store: &Store, kind: &dyn Kind, found: &Installation) -> std::io::Result<Entry> {
-    let staging = store.stage().map_err(std::io::Error::other)?;
+/// Why an installation became no layer: its own state, or ours, in which the next one would not be kept either.
+enum NotCopied {
+    Unusable(std::io::Error),
+    Store(std::io::Error),
+}
+
+fn copy_layer(store: &Store, kind: &dyn Kind, found: &Installation) -> Result<Entry, NotCopied> {
+    let staging = store
+        .stage()
+        .map_err(|error| NotCopied::Store(std::io::Error::other(error)))?;
     let mut copy = Copy::new();
-    kind.copy(&mut copy, &found.prefix, staging.path())?;
+    kind.copy(&mut copy, &found.prefix, staging.path())
+        .map_err(NotCopied::Unusable)?;
     let entry = Entry {
         name: kind.name().to_owned(),
         version: found.version.to_string(),
         layer: layer_key(kind.name(), found.version, &copy.digest().to_string()),
         origin: found.prefix.display().to_string(),
     };
-    commit(store, staging, entry)
+    commit(store, staging, entry).map_err(NotCopied::Store)
 }
 
 fn unpack_layer(store: &Store, resolved: &Resolved, archive: &Path) -> std::io::Result<PathBuf> {

@@ -247,6 +247,8 @@ async fn the_end_of_the_edge_finishes_open_requests() {
     let asked = tokio::spawn(sender.send_request(get("/").body(Full::default()).unwrap()));
     world.until_in_flight(&instance(1), 1).await;
     world.shutdown.cancel();
+    // Whoever comes now is refused, while the request is still open.
+    crate::world::until(|| std::net::TcpStream::connect(world.address).is_err()).await;
     release.send(true).unwrap();
     assert_eq!(text(asked.await.unwrap().unwrap()).await, "ok");
     tokio::time::timeout(crate::world::PATIENCE, world.running)
