@@ -31,6 +31,7 @@ fn static_tree(platform: &Platform, site: &Path) -> anyhow::Result<Figure> {
         let text = format!("<h1>{number}</h1>{}", "text ".repeat(number % 800));
         std::fs::write(directory.join(format!("page-{number}.html")), text)?;
     }
+    std::fs::write(site.join("index.html"), "<h1>all of them</h1>")?;
     platform.deploy(site, "site", "first")?;
     let mut times = Vec::new();
     for round in 0..ROUNDS {

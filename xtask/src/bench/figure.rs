@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+/// Of the table in `docs/promises.md`.
+pub(crate) const HEAD: &str =
+    "| figure | ours | peer | compared | target | held |\n|---|---|---|---|---|---|";
+
 /// Several readings of one thing.
 #[derive(Clone, Debug)]
 pub(crate) struct Readings {
@@ -75,7 +79,8 @@ impl Figure {
         }
     }
 
-    fn row(&self) -> String {
+    /// A line below [`HEAD`].
+    pub(crate) fn row(&self) -> String {
         let peer = self.peer.as_ref();
         let compared = peer.map_or(String::new(), |(_, readings)| match self.target {
             Target::Over(_) => format!("{:+.1}", self.ours.median() - readings.median()),
@@ -99,17 +104,6 @@ impl Figure {
             self.what, self.ours
         )
     }
-}
-
-/// A table for `docs/promises.md`.
-pub(crate) fn table(figures: &[Figure]) -> String {
-    let mut text =
-        String::from("| figure | ours | peer | compared | target | held |\n|---|---|---|---|---|---|\n");
-    for figure in figures {
-        text.push_str(&figure.row());
-        text.push('\n');
-    }
-    text
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail, ensure};
 
-use figure::{Figure, Readings, Target, table};
+use figure::{Figure, HEAD, Readings, Target};
 
 type Measure = fn(&Bench) -> anyhow::Result<Vec<Figure>>;
 
@@ -84,14 +84,14 @@ pub(crate) fn run(root: &Path, wanted: &[String]) -> anyhow::Result<()> {
         programs: root.join("target/release"),
         scratch: tempfile::Builder::new().prefix("cygni-bench-").tempdir()?,
     };
-    let mut figures = Vec::new();
+    println!("{HEAD}");
     for (name, measure) in GROUPS {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
             eprintln!("measuring {name}");
-            figures.extend(measure(&bench).with_context(|| format!("{name} could not be measured"))?);
+            let figures = measure(&bench).with_context(|| format!("{name} could not be measured"))?;
+            figures.iter().for_each(|figure| println!("{}", figure.row()));
         }
     }
-    println!("{}", table(&figures));
     Ok(())
 }
 

@@ -105,7 +105,7 @@ impl Platform {
 
     /// Deletes every preview of `project`.
     pub(crate) fn delete_all(&self, project: &str) -> anyhow::Result<()> {
-        let namespaces = self.cli(&["ls", "--json"]).stdout(Stdio::piped()).output()?;
+        let namespaces = self.cli(&["list", "--json"]).stdout(Stdio::piped()).output()?;
         let previews: serde_json::Value = serde_json::from_slice(&namespaces.stdout)?;
         for preview in previews.as_array().context("`cx ls` told no list")? {
             let namespace = preview["namespace"]

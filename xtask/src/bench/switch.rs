@@ -40,7 +40,6 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         )?);
         let roll = ["rollback", "--project", "switch"];
         back.push(until(&platform, &roll, || shown(&old))?);
-        until(&platform, &roll, || shown(&new)).context("the way forward again")?;
     }
     let (visits, failed) = visitors.end()?;
     platform.delete("switch", "main")?;
