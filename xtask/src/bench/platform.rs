@@ -96,18 +96,17 @@ impl Platform {
             self.cli(&arguments).status()?.success(),
             "the preview was not deleted"
         );
-        let sandboxes = self.data.join("sandboxes");
-        wait(
-            || Some(std::fs::read_dir(&sandboxes).ok()?.count().to_string()),
-            "0",
-        )
+        self.wait_for_no_sandbox()
     }
 
-    /// Deletes every preview of `project`.
+    /// Deletes every preview of `project`, each with one sandbox, and waits until those are gone.
     pub(crate) fn delete_all(&self, project: &str) -> anyhow::Result<()> {
-        let namespaces = self.cli(&["list", "--json"]).stdout(Stdio::piped()).output()?;
-        let previews: serde_json::Value = serde_json::from_slice(&namespaces.stdout)?;
-        for preview in previews.as_array().context("`cx ls` told no list")? {
+        let listed = self.cli(&["list", "--json"]).stdout(Stdio::piped()).output()?;
+        let previews: Vec<serde_json::Value> = serde_json::from_slice(&listed.stdout)?;
+        let before = self.sandboxes()?;
+        let ours = previews.iter().filter(|preview| preview["project"] == project);
+        let mut deleted = 0;
+        for preview in ours {
             let namespace = preview["namespace"]
                 .as_str()
                 .context("a preview without a namespace")?;
@@ -123,16 +122,18 @@ impl Platform {
                 self.cli(&arguments).status()?.success(),
                 "the preview was not deleted"
             );
+            deleted += 1;
         }
-        self.wait_for_no_sandbox()
+        let gone = || self.sandboxes().is_ok_and(|there| there + deleted <= before);
+        wait(|| gone().then(|| "gone".to_owned()), "gone")
     }
 
     fn wait_for_no_sandbox(&self) -> anyhow::Result<()> {
-        let sandboxes = self.data.join("sandboxes");
-        wait(
-            || Some(std::fs::read_dir(&sandboxes).ok()?.count().to_string()),
-            "0",
-        )
+        wait(|| Some(self.sandboxes().ok()?.to_string()), "0")
+    }
+
+    fn sandboxes(&self) -> anyhow::Result<usize> {
+        Ok(std::fs::read_dir(self.data.join("sandboxes"))?.count())
     }
 
     pub(crate) fn fetch(&self, host: &str, path: &str) -> Option<String> {

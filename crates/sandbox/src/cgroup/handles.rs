@@ -76,7 +76,7 @@ impl Handles {
     }
 
     pub(crate) fn unified(&mut self, init: &Path, app: &Path) -> io::Result<()> {
-        self.join(app)?;
+        self.join.push(append(&app.join("cgroup.procs"))?);
         self.join_init = Some(append(&init.join("cgroup.procs"))?);
         self.memory = File::open(app.join("memory.current")).ok();
         self.memory_peak = File::open(app.join("memory.peak")).ok();
@@ -93,8 +93,10 @@ impl Handles {
         Ok(())
     }
 
+    /// Version 1. A process of one thread that moves itself is as well moved by `tasks`, and for that the kernel does not
+    /// hold up every fork and exit of the machine: it would wait 10 ms for all of them to notice.
     pub(crate) fn join(&mut self, dir: &Path) -> io::Result<()> {
-        self.join.push(append(&dir.join("cgroup.procs"))?);
+        self.join.push(append(&dir.join("tasks"))?);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! /etc, written from nothing: who the program is, how it finds names, whom it trusts.
 //!
 //! Guards against the host's accounts, hosts and settings being read inside. Taken from the host: what the dynamic
-//! linker, links under /etc/alternatives and the time zone need, tables of well-known numbers, and the certificates.
+//! linker and the time zone need, tables of well-known numbers, and the certificates.
 
 use std::ffi::OsString;
 use std::fs;
@@ -45,11 +45,6 @@ impl Host {
         }
         for name in names("/etc/ld.so.conf.d") {
             host.file(Path::new("ld.so.conf.d").join(name));
-        }
-        for name in names("/etc/alternatives") {
-            if let Ok(to) = fs::read_link(Path::new("/etc/alternatives").join(&name)) {
-                host.links.push((Path::new("alternatives").join(name), to));
-            }
         }
         if let Ok(to) = fs::read_link("/etc/localtime") {
             host.links.push(("localtime".into(), to));

@@ -20,6 +20,9 @@ const BUILD: &str = "/usr";
 const ROOT_BYTES_MAX: u64 = 16 << 20;
 const SHM_BYTES_MAX: u64 = 64 << 20;
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+/// Links between programs of /usr. Hundreds: mounted as they are, since making each again would take longer than
+/// everything else.
+const ALTERNATIVES: &str = "etc/alternatives";
 const LINKS: [&str; 6] = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
 /// Builds the root and makes it the only one there is.
@@ -29,12 +32,16 @@ pub(super) fn enter(launch: &Launch) -> Result<(), Failed> {
     let base = take_base().step("base")?;
     let devices = take_devices().step("devices")?;
     let etc = etc::Host::read(launch.ca_bundle.as_deref()).step("etc")?;
+    let alternatives = take_alternatives().step("alternatives")?;
     tmpfs(Path::new(BUILD), ROOT_BYTES_MAX, 0o755).step("root")?;
     place_base(base).step("base")?;
     place_devices(devices).step("devices")?;
     proc().step("proc")?;
     etc.write(&Path::new(BUILD).join("etc"), &launch.spec.hostname)
         .step("etc")?;
+    if let Some(tree) = alternatives {
+        place_tree(&tree, ALTERNATIVES).step("alternatives")?;
+    }
     pivot().step("pivot_root")?;
     default_directories(launch).step("default directories")
 }
@@ -74,15 +81,7 @@ fn take_base() -> io::Result<Vec<(&'static str, Base)>> {
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_symlink() => base.push((name, Base::Link(fs::read_link(&path)?))),
             Ok(found) if found.is_dir() => {
-                let tree = sys::clone_tree(&path, true)?;
-                sys::set_attributes(
-                    tree.as_fd(),
-                    Attributes {
-                        read_only: true,
-                        devices: false,
-                    },
-                )?;
-                base.push((name, Base::Tree(tree)));
+                base.push((name, Base::Tree(take_tree(&path)?)));
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -97,10 +96,7 @@ fn place_base(base: Vec<(&'static str, Base)>) -> io::Result<()> {
         let target = Path::new(BUILD).join(name);
         match what {
             Base::Link(to) => symlink(to, target)?,
-            Base::Tree(tree) => {
-                fs::create_dir(&target)?;
-                sys::attach(tree.as_fd(), &target)?;
-            }
+            Base::Tree(tree) => place_tree(&tree, name)?,
         }
     }
     // What the operator installed by hand is nobody's business.
@@ -110,6 +106,30 @@ fn place_base(base: Vec<(&'static str, Base)>) -> io::Result<()> {
     } else {
         Ok(())
     }
+}
+
+fn take_alternatives() -> io::Result<Option<OwnedFd>> {
+    let path = Path::new("/").join(ALTERNATIVES);
+    path.is_dir().then(|| take_tree(&path)).transpose()
+}
+
+/// A directory of the host, to be read only.
+fn take_tree(path: &Path) -> io::Result<OwnedFd> {
+    let tree = sys::clone_tree(path, true)?;
+    sys::set_attributes(
+        tree.as_fd(),
+        Attributes {
+            read_only: true,
+            devices: false,
+        },
+    )?;
+    Ok(tree)
+}
+
+fn place_tree(tree: &OwnedFd, name: &str) -> io::Result<()> {
+    let target = Path::new(BUILD).join(name);
+    fs::create_dir(&target)?;
+    sys::attach(tree.as_fd(), &target)
 }
 
 fn take_devices() -> io::Result<Vec<OwnedFd>> {
