@@ -130,7 +130,7 @@ fn beside(platform: &Platform, hog: &str, kinds: [&str; 2]) -> anyhow::Result<Ve
 
 fn figure(kind: &str, hog: &str, quiet: Vec<f64>, loud: Vec<f64>) -> anyhow::Result<Figure> {
     Ok(Figure {
-        what: format!("p99 of a {kind} preview beside a {hog}"),
+        what: format!("p99 of a {kind} preview, beside: {hog}"),
         ours: Readings::new("ms", loud)?,
         peer: Some(("quiet".to_owned(), Readings::new("ms", quiet)?)),
         target: Target::Times(TIMES_MAX),
