@@ -99,16 +99,17 @@ impl Platform {
             server: None,
             has_disk: true,
         };
-        std::fs::create_dir(platform.data()).unwrap();
         let size = format!("size={bytes}");
         let mount = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &size, "cygni-test"])
-            .arg(platform.data())
+            .arg(platform.directory.path())
             .status();
         assert!(
             mount.unwrap().success(),
             "this test mounts a disk; run it as root"
         );
+        // Not the disk itself: whoever takes a copy of all mounts meanwhile does not hold the data directory.
+        std::fs::create_dir(platform.data()).unwrap();
         // Smaller than any file: the disk becomes as full as it can.
         std::fs::write(platform.data().join("server.toml"), "[disk]\nfloor = \"1B\"\n").unwrap();
         platform.start_again();
@@ -277,7 +278,10 @@ impl Drop for Platform {
         }
         if self.has_disk {
             // A disk that is still in use goes with its last user.
-            let _ = Command::new("umount").arg("--lazy").arg(self.data()).status();
+            let _ = Command::new("umount")
+                .arg("--lazy")
+                .arg(self.directory.path())
+                .status();
         }
     }
 }

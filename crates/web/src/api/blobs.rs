@@ -23,6 +23,8 @@ use crate::service::Web;
 
 /// Pieces of an upload that wait to be written.
 const PIECES: usize = 8;
+/// What is read of a refused upload before its connection ends all the same.
+const THROWN_AWAY_BYTES_MAX: usize = 64 << 20;
 /// Bytes of a question for missing blobs: 20,000 digests and more.
 const QUESTION_BYTES_MAX: usize = 4 << 20;
 
@@ -115,14 +117,20 @@ pub(crate) async fn put(
     ))
 }
 
-/// Hands the body on piece by piece, until it ends or nobody takes more.
+/// Hands the body on piece by piece. When nobody takes more, what still comes is thrown away: a client that is sending
+/// when its connection ends does not see the answer that says why.
 async fn forward(mut body: Body, sender: mpsc::Sender<io::Result<Bytes>>) {
+    let mut thrown_away = 0;
     while let Some(frame) = body.frame().await {
         let piece = match frame {
             Ok(frame) => frame.into_data().map(Ok).unwrap_or_else(|_| Ok(Bytes::new())),
             Err(error) => Err(io::Error::other(error)),
         };
+        let (broken, bytes) = (piece.is_err(), piece.as_ref().map_or(0, Bytes::len));
         if sender.send(piece).await.is_err() {
+            thrown_away += bytes;
+        }
+        if broken || thrown_away > THROWN_AWAY_BYTES_MAX {
             return;
         }
     }
