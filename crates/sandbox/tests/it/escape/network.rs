@@ -325,10 +325,10 @@ fn redirect() {
         let met = greeter(closed);
         std::thread::spawn(move || {
             for mut stream in open.incoming().flatten() {
-                let _ = write!(
-                    stream,
-                    "HTTP/1.0 302 Found\r\nLocation: http://{closed_at}/\r\n\r\n"
-                );
+                // A connection that is closed with a request unread is reset, and cuts the answer.
+                let _ = stream.read(&mut [0; 512]);
+                let answer = format!("HTTP/1.0 302 Found\r\nLocation: http://{closed_at}/\r\n\r\n");
+                let _ = stream.write_all(answer.as_bytes());
             }
         });
         let url = format!("http://{open_at}/");
