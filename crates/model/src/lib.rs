@@ -4,10 +4,12 @@
 //! rule can be tested with a table. This crate does *not* know how anything is stored, run or served.
 
 pub mod artifact;
+pub mod commit;
 pub mod deployment;
 pub mod digest;
 pub mod failure;
 pub mod failure_meaning;
+pub mod git;
 pub mod host;
 pub mod id;
 pub mod inside;
@@ -23,6 +25,7 @@ pub mod trust;
 pub mod units;
 
 pub use artifact::Artifact;
+pub use commit::{CommitSha, Revision};
 pub use digest::Digest;
 pub use failure::Failure;
 pub use id::{DeploymentId, InstanceId, PreviewId, ProjectId};

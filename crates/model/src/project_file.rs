@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::EnvironmentName;
+use crate::git::GitSettings;
 use crate::limits::{DEPLOYMENTS_KEPT, HEALTH_SECONDS_MAX};
 use crate::name::nearest;
 use crate::network::Egress;
@@ -35,6 +36,8 @@ pub struct ProjectFile {
     pub env: BTreeMap<String, Variable>,
     pub network: Network,
     pub preview: Preview,
+    /// Which changes of the repository become previews; read from the base branch.
+    pub git: GitSettings,
 }
 
 /// How to make what is served.
