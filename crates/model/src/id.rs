@@ -106,6 +106,10 @@ id!(
     /// Something running at a provider for a deployment.
     InstanceId, "ins_", "instance id"
 );
+id!(
+    /// A repository at a forge.
+    RepositoryId, "rep_", "repository id"
+);
 
 #[cfg(test)]
 mod tests {

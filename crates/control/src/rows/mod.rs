@@ -6,12 +6,15 @@ pub(crate) mod blob;
 pub(crate) mod build;
 pub(crate) mod deployment;
 pub(crate) mod event;
+pub(crate) mod forge;
 pub(crate) mod host;
 pub(crate) mod instance;
 pub(crate) mod meta;
 pub(crate) mod phase;
 pub(crate) mod preview;
 pub(crate) mod project;
+pub(crate) mod project_repository;
+pub(crate) mod repository;
 pub(crate) mod variable;
 
 use std::str::FromStr;

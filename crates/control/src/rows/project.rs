@@ -12,9 +12,11 @@ pub(crate) struct Project {
     pub(crate) name: ProjectName,
     pub(crate) created_at_ms: i64,
     pub(crate) previews: u64,
+    /// Changes are noted and nothing is deployed.
+    pub(crate) paused: bool,
 }
 
-const SELECT: &str = "SELECT p.id, p.name, p.created_at_ms, \
+const SELECT: &str = "SELECT p.id, p.name, p.created_at_ms, p.paused, \
     (SELECT COUNT(*) FROM previews v WHERE v.project_id = p.id) AS previews FROM projects p";
 
 fn read(row: &SqliteRow) -> Result<Project, sqlx::Error> {
@@ -23,6 +25,7 @@ fn read(row: &SqliteRow) -> Result<Project, sqlx::Error> {
         name: parsed(row, "name")?,
         created_at_ms: row.try_get("created_at_ms")?,
         previews: row.try_get::<i64, _>("previews")? as u64,
+        paused: row.try_get::<i64, _>("paused")? != 0,
     })
 }
 
@@ -61,6 +64,17 @@ pub(crate) async fn ensure(
         .execute(db)
         .await
         .map(drop)
+}
+
+/// Whether it was there.
+pub(crate) async fn set_paused(
+    db: impl SqliteExecutor<'_>,
+    id: &ProjectId,
+    paused: bool,
+) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query("UPDATE projects SET paused = $2 WHERE id = $1");
+    let query = query.bind(id.as_str()).bind(i64::from(paused));
+    Ok(query.execute(db).await?.rows_affected() == 1)
 }
 
 /// Removes the project with what hangs on it; its previews must be gone.

@@ -1,0 +1,206 @@
+//! Repositories at a forge, with what is to be asked about each.
+
+use std::fmt;
+use std::str::FromStr;
+
+use forge::change::{RepositoryName, RepositoryRef};
+use model::RepositoryId;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Sqlite, SqliteExecutor, Transaction};
+
+use super::parsed;
+
+/// Whether changes of a repository are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RepositoryState {
+    Active,
+    /// The forge says that it is not there any more, or not for us.
+    Gone,
+    /// Something about it is so strange that somebody has to look first; nothing is removed meanwhile.
+    Held,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Repository {
+    pub(crate) id: RepositoryId,
+    /// The forge's name here.
+    pub(crate) forge: String,
+    /// The forge's own number of it.
+    pub(crate) outside_id: String,
+    pub(crate) name: RepositoryName,
+    pub(crate) installation: Option<String>,
+    pub(crate) default_branch: String,
+    pub(crate) web_url: String,
+    pub(crate) state: RepositoryState,
+    pub(crate) held_reason: Option<String>,
+    /// What makes the next list of its open pull requests cheap.
+    pub(crate) listed_tag: Option<String>,
+    /// Its open pull requests are to be listed while `listed` is less.
+    pub(crate) wanted_list: i64,
+    pub(crate) listed: i64,
+    pub(crate) listed_at_ms: Option<i64>,
+    pub(crate) not_before_ms: i64,
+    pub(crate) trouble: Option<String>,
+}
+
+impl Repository {
+    /// How the forge is told which one is meant.
+    pub(crate) fn reference(&self) -> RepositoryRef {
+        RepositoryRef {
+            id: self.outside_id.clone(),
+            name: self.name.clone(),
+            installation: self.installation.clone(),
+        }
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Repository, sqlx::Error> {
+    Ok(Repository {
+        id: parsed(row, "id")?,
+        forge: row.try_get("forge")?,
+        outside_id: row.try_get("outside_id")?,
+        name: parsed(row, "name")?,
+        installation: row.try_get("installation")?,
+        default_branch: row.try_get("default_branch")?,
+        web_url: row.try_get("web_url")?,
+        state: parsed(row, "state")?,
+        held_reason: row.try_get("held_reason")?,
+        listed_tag: row.try_get("listed_tag")?,
+        wanted_list: row.try_get("wanted_list")?,
+        listed: row.try_get("listed")?,
+        listed_at_ms: row.try_get("listed_at_ms")?,
+        not_before_ms: row.try_get("not_before_ms")?,
+        trouble: row.try_get("trouble")?,
+    })
+}
+
+pub(crate) async fn all(db: impl SqliteExecutor<'_>) -> Result<Vec<Repository>, sqlx::Error> {
+    let query = sqlx::query("SELECT * FROM repositories ORDER BY forge, name, id");
+    query.fetch_all(db).await?.iter().map(read).collect()
+}
+
+pub(crate) async fn by_id(
+    db: impl SqliteExecutor<'_>,
+    id: &RepositoryId,
+) -> Result<Option<Repository>, sqlx::Error> {
+    let query = sqlx::query("SELECT * FROM repositories WHERE id = $1").bind(id.as_str());
+    query.fetch_optional(db).await?.as_ref().map(read).transpose()
+}
+
+/// The one that the forge has this number for.
+pub(crate) async fn by_outside_id(
+    db: impl SqliteExecutor<'_>,
+    forge: &str,
+    outside_id: &str,
+) -> Result<Option<Repository>, sqlx::Error> {
+    let query = sqlx::query("SELECT * FROM repositories WHERE forge = $1 AND outside_id = $2");
+    let query = query.bind(forge).bind(outside_id);
+    query.fetch_optional(db).await?.as_ref().map(read).transpose()
+}
+
+/// Writes what the forge says of it: a new row, or the newest truth about the one with that number, which is followed
+/// from now on and looked at anew.
+pub(crate) async fn set(
+    tx: &mut Transaction<'_, Sqlite>,
+    id: &RepositoryId,
+    (forge, truth): (&str, &forge::source::Repository),
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    let sql = "INSERT INTO repositories \
+        (id, forge, outside_id, name, installation, default_branch, web_url, state, created_at_ms) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8) \
+        ON CONFLICT (forge, outside_id) DO UPDATE SET name = excluded.name, installation = excluded.installation, \
+        default_branch = excluded.default_branch, web_url = excluded.web_url, trouble = NULL, not_before_ms = 0, \
+        state = CASE state WHEN 'gone' THEN 'active' ELSE state END, wanted_list = wanted_list + 1";
+    sqlx::query(sql)
+        .bind(id.as_str())
+        .bind(forge)
+        .bind(&truth.reference.id)
+        .bind(truth.reference.name.to_string())
+        .bind(&truth.reference.installation)
+        .bind(&truth.default_branch)
+        .bind(&truth.web_url)
+        .bind(now)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+pub(crate) async fn set_state(
+    db: impl SqliteExecutor<'_>,
+    id: &RepositoryId,
+    state: RepositoryState,
+    reason: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    let query = sqlx::query("UPDATE repositories SET state = $2, held_reason = $3 WHERE id = $1");
+    let query = query.bind(id.as_str()).bind(state.to_string()).bind(reason);
+    query.execute(db).await.map(drop)
+}
+
+/// Its open pull requests are to be listed.
+pub(crate) async fn want_list(db: impl SqliteExecutor<'_>, id: &RepositoryId) -> Result<(), sqlx::Error> {
+    let query = sqlx::query("UPDATE repositories SET wanted_list = wanted_list + 1 WHERE id = $1");
+    query.bind(id.as_str()).execute(db).await.map(drop)
+}
+
+/// They have been listed, as they were wanted when `mark` was read.
+pub(crate) async fn set_listed(
+    db: impl SqliteExecutor<'_>,
+    id: &RepositoryId,
+    (mark, tag): (i64, Option<&str>),
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE repositories SET listed = $2, listed_tag = $3, listed_at_ms = $4, trouble = NULL WHERE id = $1";
+    let query = sqlx::query(sql).bind(id.as_str()).bind(mark).bind(tag).bind(now);
+    query.execute(db).await.map(drop)
+}
+
+/// What came of asking about it: what is wrong, and when it may be asked about again.
+pub(crate) async fn note(
+    db: impl SqliteExecutor<'_>,
+    id: &RepositoryId,
+    trouble: Option<&str>,
+    not_before_ms: i64,
+) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE repositories SET trouble = $2, not_before_ms = $3 WHERE id = $1";
+    let query = sqlx::query(sql)
+        .bind(id.as_str())
+        .bind(trouble)
+        .bind(not_before_ms);
+    query.execute(db).await.map(drop)
+}
+
+/// Removes those that no project belongs to.
+pub(crate) async fn delete_unused(tx: &mut Transaction<'_, Sqlite>) -> Result<(), sqlx::Error> {
+    let sql = "DELETE FROM repositories WHERE NOT EXISTS \
+        (SELECT 1 FROM project_repositories p WHERE p.repository_id = repositories.id)";
+    sqlx::query(sql).execute(&mut **tx).await.map(drop)
+}
+
+/// The column says something else than a state.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not the state of a repository")]
+pub(crate) struct ParseStateError(String);
+
+impl FromStr for RepositoryState {
+    type Err = ParseStateError;
+
+    fn from_str(text: &str) -> Result<Self, ParseStateError> {
+        match text {
+            "active" => Ok(Self::Active),
+            "gone" => Ok(Self::Gone),
+            "held" => Ok(Self::Held),
+            _ => Err(ParseStateError(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for RepositoryState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Gone => "gone",
+            Self::Held => "held",
+        })
+    }
+}
