@@ -113,6 +113,16 @@ pub enum Change {
         author: Account,
         command: Command,
     },
+    /// Somebody put a label on a pull request: who it was and which commit they saw, since a label can be an approval.
+    /// Comes beside [`Change::PullRequest`].
+    Labelled {
+        repository: RepositoryRef,
+        number: u64,
+        label: String,
+        /// The head of the pull request when it was put there.
+        commit: CommitSha,
+        author: Account,
+    },
     /// Somebody clicked a button of a check run, or asked for it to run again.
     Button {
         repository: RepositoryRef,

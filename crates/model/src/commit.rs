@@ -76,6 +76,11 @@ pub struct Revision {
     /// Its page at the forge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The branch it was proposed from or pushed to, for people; somebody else chose it, so it is never acted upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<u64>,
 }
 
 #[cfg(test)]

@@ -18,6 +18,14 @@ pub enum Origin {
     Directory { path: String },
     /// Files sent by a program.
     Files,
+    /// A pull request of the `repository` (`owner/name`); `url` is its page.
+    PullRequest {
+        repository: String,
+        number: u64,
+        url: String,
+    },
+    /// Pushes to a branch.
+    Branch { repository: String, branch: String },
 }
 
 /// How long a preview lives after its newest deployment: `never` ends, or a time such as `7d`.
