@@ -48,6 +48,8 @@ pub struct ControlOptions {
     /// The bearer token of the API.
     pub token: String,
     pub public: PublicAddress,
+    /// Where dashboard and API are reached from outside, such as `https://cygni.example.org`, without a slash at its end.
+    pub platform_url: String,
     pub store: Store,
     pub builder: Builder,
     pub provider: Arc<dyn Provider>,
@@ -93,6 +95,7 @@ pub(crate) struct Inner {
     pub(crate) logs: PathBuf,
     pub(crate) token: String,
     pub(crate) public: PublicAddress,
+    pub(crate) platform_url: String,
     pub(crate) tables: watch::Sender<Arc<model::route::RouteTable>>,
     pub(crate) acknowledged: watch::Receiver<u64>,
     pub(crate) wakes: Mutex<Option<mpsc::Receiver<model::InstanceId>>>,
@@ -154,6 +157,7 @@ impl Control {
             logs: options.logs,
             token: options.token,
             public: options.public,
+            platform_url: options.platform_url,
             tables: options.links.tables,
             acknowledged: options.links.acknowledged,
             wakes: Mutex::new(Some(options.links.wakes)),

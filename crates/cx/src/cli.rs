@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use model::preview::TimeToLive;
 use model::{EnvironmentName, NamespaceName, ProjectName};
+use reqwest::Url;
 
 use crate::exit::EXIT_CODES;
 
@@ -165,6 +166,10 @@ pub(crate) struct ServeArgs {
     /// The host of API and dashboard [default: the domain itself]
     #[arg(long, env = "CX_DASHBOARD_HOST", value_name = "HOST")]
     pub(crate) dashboard_host: Option<String>,
+    /// Where API and dashboard are reached from outside, for example through a proxy with TLS [default: http:// and their
+    /// host]
+    #[arg(long, env = "CX_PUBLIC_URL", value_name = "URL", value_parser = platform_url)]
+    pub(crate) public_url: Option<Url>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -385,6 +390,22 @@ pub(crate) struct ScopeArgs {
     /// Only in this environment
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<EnvironmentName>,
+}
+
+/// The address of a platform: scheme, host and port alone.
+pub(crate) fn platform_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok();
+    let sound = |url: &Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+    };
+    url.filter(sound).ok_or_else(|| {
+        format!("`{text}` is not the address of a server; write it like https://cygni.example.org")
+    })
 }
 
 /// Splits `NAME=VALUE` and checks the name.

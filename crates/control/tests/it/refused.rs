@@ -102,6 +102,7 @@ impl Bare {
             logs: directory.path().join("logs"),
             master_key: [9; 32],
             token: "token".to_owned(),
+            platform_url: "http://cygni.test".to_owned(),
             public: PublicAddress {
                 scheme: "http",
                 domain: "localhost".to_owned(),

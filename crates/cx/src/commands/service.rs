@@ -100,6 +100,9 @@ fn unit(app: &App, args: &ServiceArgs) -> anyhow::Result<Unit> {
     if args.serve.dashboard_host.is_some() {
         give("--dashboard-host", options.dashboard_host.clone());
     }
+    if let Some(url) = &args.serve.public_url {
+        give("--public-url", url.to_string());
+    }
     let program = std::env::current_exe().context("the program does not know where it lies")?;
     let data = std::path::absolute(&options.data).context("the data directory has no path")?;
     let version = match ask(whose, &["--version"]) {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use builder::Registries;
 use control::Policy;
+use reqwest::Url;
 
 use super::settings::Settings;
 use crate::cli::ServeArgs;
@@ -27,6 +28,8 @@ pub(crate) struct ServerOptions {
     pub(crate) domain: String,
     /// The host of API and dashboard.
     pub(crate) dashboard_host: String,
+    /// Where dashboard and API are reached from outside, where that is not `http://` and their host.
+    pub(crate) public_url: Option<Url>,
     /// Who called `sudo`, and may read the token too.
     pub(crate) sudo: Option<(u32, u32)>,
     /// Where toolchains and dependencies come from.
@@ -62,6 +65,7 @@ impl ServerOptions {
             listen: listen.map_or_else(|| both.to_vec(), Clone::clone),
             data,
             dashboard_host: dashboard.map_or_else(|| domain.clone(), |host| host.to_ascii_lowercase()),
+            public_url: args.public_url.as_ref().or(settings.public_url.as_ref()).cloned(),
             policy: settings.policy(),
             builds_max: settings.builds.at_once.unwrap_or(cores.max(BUILDS_MIN)),
             builds_per_project_max: settings.builds.per_project.unwrap_or(BUILDS_PER_PROJECT),

@@ -9,8 +9,10 @@ use std::path::Path;
 use control::Policy;
 use model::preview::TimeToLive;
 use model::units::{parse_bytes, parse_seconds};
+use reqwest::Url;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::cli::platform_url;
 use crate::exit::Fault;
 
 /// The name of the file.
@@ -28,6 +30,9 @@ pub(crate) struct Settings {
     pub(crate) domain: Option<String>,
     /// The host of API and dashboard.
     pub(crate) dashboard_host: Option<String>,
+    /// Where both are reached from outside, where something stands in front of the server.
+    #[serde(deserialize_with = "url")]
+    pub(crate) public_url: Option<Url>,
     pub(crate) previews: Previews,
     pub(crate) retention: Retention,
     pub(crate) disk: Disk,
@@ -147,6 +152,11 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D:
     parse_seconds(&text).map(Some).map_err(de::Error::custom)
 }
 
+fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    platform_url(&text).map(Some).map_err(de::Error::custom)
+}
+
 fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_bytes(&text).map(Some).map_err(de::Error::custom)
@@ -162,6 +172,7 @@ mod tests {
             listen = ["127.0.0.1:8080", "[::1]:8080"]
             domain = "previews.example.org"
             dashboard_host = "cygni.example.org"
+            public_url = "https://cygni.example.org"
             [previews]
             ttl = "14d"
             keep = 3
@@ -199,6 +210,7 @@ mod tests {
             ("\n[builds]\nat_once = 0\n", 3, "at least 1"),
             ("listen = [\"here\"]\n", 1, "socket address"),
             ("listen = [\n", 1, ""),
+            ("public_url = \"cygni.example.org\"\n", 1, "https://"),
         ];
         for (text, line, word) in table {
             let (at, why) = Settings::parse(text).unwrap_err();

@@ -208,6 +208,7 @@ fn control_options(
             domain: options.domain.clone(),
             port: public_port(address),
         },
+        platform_url: dashboard_url(options, address),
         store: ground.store.clone(),
         builder: ground.builder.clone(),
         provider: Arc::clone(&ground.provider),
@@ -223,14 +224,22 @@ fn control_options(
 
 /// The hosts that API and dashboard answer for.
 fn platform_hosts(options: &ServerOptions) -> Vec<String> {
-    vec![
+    let mut hosts = vec![
         options.dashboard_host.clone(),
         "127.0.0.1".to_owned(),
         "[::1]".to_owned(),
-    ]
+    ];
+    let public = options.public_url.as_ref().and_then(|url| url.host_str());
+    hosts.extend(public.map(str::to_owned));
+    hosts.dedup();
+    hosts
 }
 
+/// Where the dashboard is reached from outside, which only the operator knows where something stands in front of us.
 fn dashboard_url(options: &ServerOptions, address: SocketAddr) -> String {
+    if let Some(url) = &options.public_url {
+        return url.as_str().trim_end_matches('/').to_owned();
+    }
     let port = public_port(address).map_or_else(String::new, |port| format!(":{port}"));
     format!("http://{}{port}", options.dashboard_host)
 }

@@ -206,6 +206,7 @@ async fn control(directory: &TempDir) -> Control {
         logs: directory.path().join("logs"),
         master_key: [9; 32],
         token: TOKEN.to_owned(),
+        platform_url: "http://cygni.test".to_owned(),
         public: PublicAddress {
             scheme: "http",
             domain: "localhost".to_owned(),
