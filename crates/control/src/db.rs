@@ -16,6 +16,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_begin.sql"),
     include_str!("../migrations/0002_upkeep.sql"),
     include_str!("../migrations/0003_watched.sql"),
+    include_str!("../migrations/0004_replicas.sql"),
     include_str!("../migrations/0005_forges.sql"),
 ];
 

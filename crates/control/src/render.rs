@@ -6,7 +6,7 @@ use model::artifact::Content;
 use model::deployment::State;
 use model::failure::{Code, Failure};
 use model::preview::{Facts, status};
-use model::route::{Kind, Notice, Route, RouteTable, Target};
+use model::route::{Kind, Notice, Readiness, Replica, Route, RouteTable, Target};
 use model::{DeploymentId, PreviewId, ServiceName};
 
 use crate::control::Control;
@@ -15,7 +15,7 @@ use crate::rows::host::Gone;
 use crate::rows::instance::{Instance, Wanted};
 use crate::rows::preview::Preview;
 use crate::rows::{self};
-use crate::view;
+use crate::view::{self, InstanceState};
 
 /// The rows that the route table is rendered from.
 pub(crate) struct RouteRows {
@@ -28,11 +28,11 @@ pub(crate) struct RouteRows {
 
 /// Renders the table; `host` makes a host name of a label.
 pub(crate) fn route_table(rows: &RouteRows, generation: u64, host: impl Fn(&str) -> String) -> RouteTable {
-    let instances: HashMap<(&DeploymentId, &ServiceName), &Instance> = rows
-        .instances
-        .iter()
-        .map(|instance| ((&instance.deployment, &instance.service), instance))
-        .collect();
+    let mut instances: HashMap<(&DeploymentId, &ServiceName), Vec<&Instance>> = HashMap::new();
+    for instance in &rows.instances {
+        let service = (&instance.deployment, &instance.service);
+        instances.entry(service).or_default().push(instance);
+    }
     let target = |deployment: &Deployment| serving_target(deployment, &instances);
     let mut routes = HashMap::with_capacity(rows.deployments.len() * 2 + rows.gone.len());
     for gone in &rows.gone {
@@ -104,7 +104,7 @@ fn gone_route(gone: &Gone) -> Route {
 
 fn serving_target(
     deployment: &Deployment,
-    instances: &HashMap<(&DeploymentId, &ServiceName), &Instance>,
+    instances: &HashMap<(&DeploymentId, &ServiceName), Vec<&Instance>>,
 ) -> Target {
     let web = ServiceName::web();
     let part = deployment
@@ -116,22 +116,29 @@ fn serving_target(
             tree: *tree,
             spa: *spa,
         },
-        Some(Content::Server(_)) => match instances.get(&(&deployment.id, &web)) {
-            Some(Instance {
-                id,
-                port: Some(port),
-                asleep,
-                wanted,
-                ..
-            }) => Target::Instance {
-                instance: id.clone(),
-                port: *port,
-                asleep: *asleep || *wanted != Wanted::Awake,
-            },
-            _ => Target::Notice(Notice::Starting),
-        },
+        Some(Content::Server(_)) => {
+            let all = instances.get(&(&deployment.id, &web)).into_iter().flatten();
+            let known: Vec<Replica> = all.filter_map(|instance| replica(instance)).collect();
+            match known.is_empty() {
+                true => Target::Notice(Notice::Starting),
+                false => Target::Instances(known),
+            }
+        }
         None => Target::Notice(Notice::Starting),
     }
+}
+
+/// What the edge is told of an instance, once its port is known.
+fn replica(instance: &Instance) -> Option<Replica> {
+    Some(Replica {
+        instance: instance.id.clone(),
+        port: instance.port?,
+        readiness: match instance.state() {
+            InstanceState::Running => Readiness::Ready,
+            InstanceState::Asleep => Readiness::Asleep,
+            InstanceState::Starting | InstanceState::Restarting => Readiness::Away,
+        },
+    })
 }
 
 fn notice(newest: &Deployment) -> Target {
@@ -174,9 +181,10 @@ impl Control {
     ) -> Result<view::Deployment, sqlx::Error> {
         let instances = rows::instance::of(self.db().read(), &row.id).await?;
         let instance = |instance: Instance| view::Instance {
-            asleep: instance.asleep || instance.wanted != Wanted::Awake,
+            state: instance.state(),
             id: instance.id,
             service: instance.service,
+            replica: instance.replica,
             port: instance.port,
         };
         let pinned = match &row.label {
@@ -221,10 +229,7 @@ impl Control {
         let asleep = match current {
             Some(current) => {
                 let instances = rows::instance::of(self.db().read(), &current.id).await?;
-                !instances.is_empty()
-                    && instances
-                        .iter()
-                        .all(|row| row.asleep || row.wanted != Wanted::Awake)
+                !instances.is_empty() && instances.iter().all(|row| row.state() == InstanceState::Asleep)
             }
             None => false,
         };

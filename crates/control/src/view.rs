@@ -103,8 +103,35 @@ pub struct Phase {
 pub struct Instance {
     pub id: InstanceId,
     pub service: ServiceName,
-    pub asleep: bool,
+    /// Which of the service's instances it is, from 1.
+    pub replica: u32,
+    pub state: InstanceState,
     pub port: Option<u16>,
+}
+
+/// How an instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceState {
+    /// It has never listened yet.
+    Starting,
+    /// It takes requests.
+    Running,
+    /// A request wakes it.
+    Asleep,
+    /// It ended by itself, and is started again after a while.
+    Restarting,
+}
+
+impl InstanceState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Asleep => "asleep",
+            Self::Restarting => "restarting",
+        }
+    }
 }
 
 /// What happened, for whoever follows along.
@@ -133,6 +160,20 @@ pub enum LogKind {
     Build,
     /// What its instances wrote.
     Runtime,
+}
+
+/// Which log of a deployment, and of which of its instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSource {
+    pub kind: LogKind,
+    /// Of a runtime log: the number of the instance, from 1; `None` is the first.
+    pub instance: Option<u32>,
+}
+
+impl From<LogKind> for LogSource {
+    fn from(kind: LogKind) -> Self {
+        Self { kind, instance: None }
+    }
 }
 
 /// One line of a log.

@@ -18,6 +18,8 @@ mod telling;
 #[path = "it/world.rs"]
 mod world;
 
+#[path = "it/balancing.rs"]
+mod balancing;
 #[path = "it/building.rs"]
 mod building;
 #[path = "it/deploying.rs"]
@@ -39,6 +41,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const ALL: &[&[(&str, telling::Story)]] = &[
+    balancing::STORIES,
     building::STORIES,
     deploying::STORIES,
     ending::STORIES,

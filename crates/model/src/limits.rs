@@ -52,5 +52,7 @@ pub const HEALTH_SECONDS: u32 = 60;
 pub const HEALTH_SECONDS_MAX: u32 = 900;
 /// How often a deployment is tried again after failures of the platform.
 pub const ATTEMPTS_MAX: u32 = 5;
+/// Instances of one service at the most.
+pub const INSTANCES_MAX: u32 = 8;
 /// Ready deployments of a preview that are kept by default, the current one included.
 pub const DEPLOYMENTS_KEPT: u32 = 5;

@@ -102,7 +102,18 @@ pub enum Serve {
         /// The port it is known to listen on; `None`: `PORT` is given and the listening sockets are looked at.
         port: Option<u16>,
         health: Health,
+        /// How many of it run, each with the limits of one.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        instances: u32,
     },
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(instances: &u32) -> bool {
+    *instances == 1
 }
 
 /// When a server counts as healthy.
@@ -129,7 +140,21 @@ impl Plan {
         let mut plan = self.clone();
         plan.reasons.clear();
         plan.limits = Limits::default();
+        for service in &mut plan.services {
+            if let Serve::Server { instances, .. } = &mut service.serve {
+                *instances = one();
+            }
+        }
         serde_json::to_vec(&plan).expect("a plan of strings and numbers always serialises")
+    }
+
+    /// How many instances of `service` run; 0 where it is files, or none of the plan's.
+    pub fn instances(&self, service: &ServiceName) -> u32 {
+        let found = self.services.iter().find(|planned| planned.name == *service);
+        match found.map(|planned| &planned.serve) {
+            Some(Serve::Server { instances, .. }) => *instances,
+            Some(Serve::Static { .. }) | None => 0,
+        }
     }
 
     /// Whether anything has to run before it can be served.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::EnvironmentName;
 use crate::git::GitSettings;
-use crate::limits::{DEPLOYMENTS_KEPT, HEALTH_SECONDS_MAX};
+use crate::limits::{DEPLOYMENTS_KEPT, HEALTH_SECONDS_MAX, INSTANCES_MAX};
 use crate::name::nearest;
 use crate::network::Egress;
 use crate::preview::TimeToLive;
@@ -60,6 +60,9 @@ pub struct Run {
     pub command: Option<String>,
     /// The port it listens on; found by looking where it is not given.
     pub port: Option<u16>,
+    /// How many instances of the server run; requests are spread over them.
+    #[schemars(extend("default" = 1, "minimum" = 1, "maximum" = INSTANCES_MAX))]
+    pub instances: Option<u32>,
     pub health: Health,
     /// Whether paths without a file answer with the index page of a static site.
     pub spa: Option<bool>,
@@ -248,6 +251,12 @@ impl ProjectFile {
                 "between `1s` and `15m` is possible".to_owned(),
             ));
         }
+        if let Some(instances) = self.run.instances
+            && !(1..=INSTANCES_MAX).contains(&instances)
+        {
+            let message = format!("{instances} instances are not possible, 1 to {INSTANCES_MAX} are");
+            return Err(("run.instances", message));
+        }
         if self.limits.cpu.is_some_and(|cpu| !(0.05..=64.0).contains(&cpu)) {
             return Err(("limits.cpu", "between 0.05 and 64 CPUs are possible".to_owned()));
         }
@@ -419,6 +428,7 @@ mod tests {
             [run]
             command = "node server.js"
             port = 3000
+            instances = 3
             health.path = "/healthz"
             health.timeout = "30s"
             spa = false
@@ -441,6 +451,7 @@ mod tests {
         "#;
         let file = ProjectFile::parse(text).unwrap();
         assert_eq!(file.limits.memory, Some(512_000_000));
+        assert_eq!(file.run.instances, Some(3));
         assert_eq!(file.preview.ttl, Some(TimeToLive::Seconds(604_800)));
         assert_eq!(file.variables(EnvironmentName::Preview)["COLOR"], "blue");
         assert_eq!(file.variables(EnvironmentName::Production)["COLOR"], "green");
@@ -465,6 +476,14 @@ mod tests {
             (
                 "root = \"../up\"\n",
                 "cx.toml:1:1: `../up` is not a directory inside the source in `root`",
+            ),
+            (
+                "[run]\ninstances = 9\n",
+                "cx.toml:2:1: 9 instances are not possible, 1 to 8 are in `run.instances`",
+            ),
+            (
+                "[run]\ninstances = 0\n",
+                "cx.toml:2:1: 0 instances are not possible, 1 to 8 are in `run.instances`",
             ),
         ];
         for (text, message) in table {

@@ -42,14 +42,29 @@ pub enum Kind {
 pub enum Target {
     /// Files of the store.
     Static { tree: Digest, spa: bool },
-    /// A running or sleeping instance.
-    Instance {
-        instance: InstanceId,
-        port: u16,
-        asleep: bool,
-    },
+    /// The instances of one service, any of which can answer; at least one.
+    Instances(Vec<Replica>),
     /// A page that says why there is nothing to see yet, or any more.
     Notice(Notice),
+}
+
+/// One of the instances of a service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replica {
+    pub instance: InstanceId,
+    pub port: u16,
+    pub readiness: Readiness,
+}
+
+/// Whether an instance takes requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It runs and listens.
+    Ready,
+    /// It is frozen or was stopped: a request wakes it.
+    Asleep,
+    /// It ended by itself and is started again soon. Asked only where no other instance is ready.
+    Away,
 }
 
 /// Why a known host has nothing to serve.

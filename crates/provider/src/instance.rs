@@ -20,6 +20,8 @@ pub struct InstanceSpec {
     pub preview: PreviewId,
     pub deployment: DeploymentId,
     pub service: ServiceName,
+    /// Which of the service's instances it is, from 1.
+    pub replica: u32,
     pub server: Server,
     /// A directory of the provider's machine to run over, instead of the source; absolute, without links.
     pub live: Option<PathBuf>,

@@ -84,6 +84,7 @@ async fn assemble(
                 command,
                 port,
                 health,
+                ..
             } => Content::Server(Server {
                 source: work.request.tree,
                 layers: dependencies

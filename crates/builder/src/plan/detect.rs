@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::failure::{Code, Location};
-use model::plan::{Service, Step};
+use model::plan::{Serve, Service, Step};
 use model::project_file::{self, ProjectFile};
 use model::{Failure, Plan, ServiceName};
 
@@ -46,6 +46,10 @@ pub fn detect(source: &dyn SourceFiles) -> Result<Plan, Failure> {
         framework,
     } = serving(&project, &*language, matched.as_ref(), text)?;
     because("serve", reason);
+    if file.run.instances.is_some() {
+        balanced(&file, &serve)?;
+        because("instances", "cx.toml says so".to_owned());
+    }
     let decided = Decided {
         build: build.as_ref(),
         serve: &serve,
@@ -132,6 +136,24 @@ pub(super) fn root(whole: &View<'_>, file: &ProjectFile) -> Result<String, Failu
         Code::RootMissing,
         format!("the root `{root}` of cx.toml is not a directory of the source"),
     ))
+}
+
+/// Refuses several instances of what no instance serves.
+fn balanced(file: &ProjectFile, serve: &Serve) -> Result<(), Failure> {
+    let instances = file.run.instances.unwrap_or(1);
+    if instances == 1 || matches!(serve, Serve::Server { .. }) {
+        return Ok(());
+    }
+    let message = format!(
+        "`[run] instances = {instances}` is set, and what is deployed are static files, which need no instance"
+    );
+    let place = Location {
+        file: project_file::FILE_NAME.to_owned(),
+        ..Location::default()
+    };
+    Err(Failure::new(Code::InvalidProjectFile, message)
+        .hint("Remove `instances` from cx.toml, or say with `[run] command` what serves.")
+        .location(place))
 }
 
 /// The command of a Procfile's `web` line.

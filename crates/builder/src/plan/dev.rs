@@ -57,6 +57,8 @@ pub fn detect_dev(source: &dyn SourceFiles) -> Result<Plan, Failure> {
         command: format!("{SURROUNDINGS} {command}"),
         port: None,
         health: Health::default(),
+        // It writes to its directory, and its hot reload knows the state of one process.
+        instances: 1,
     };
     let decided = Decided {
         build: None,

@@ -35,6 +35,7 @@ impl Project<'_> {
             command,
             port: run.port,
             health,
+            instances: run.instances.unwrap_or(1),
         };
         Serving {
             serve,

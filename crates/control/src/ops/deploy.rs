@@ -191,7 +191,7 @@ impl Control {
         if !rows::deployment::overrule(tx, &row.id, now_row.state, Event::Cancelled, self.now()).await? {
             return Ok(false);
         }
-        rows::instance::want_all(tx, &row.id, Wanted::Gone, None).await?;
+        rows::instance::want_all(&mut **tx, &row.id, Wanted::Gone, None).await?;
         rows::phase::end_running(&mut **tx, &row.id, self.now()).await?;
         rows::host::bury(tx, &row.preview, Some(&row.id), self.now()).await?;
         let event = NewEvent::about("deployment.cancelled", row);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::DeploymentId;
 use model::deployment::State;
+use model::limits::INSTANCES_MAX;
 use sandbox::log::{Cursor, Line};
 
 use super::OpError;
@@ -11,7 +12,7 @@ use crate::control::Control;
 use crate::journal::BUILD_LOG;
 use crate::rows::instance::Wanted;
 use crate::rows::{self};
-use crate::view::{self, LogKind};
+use crate::view::{self, LogKind, LogSource};
 
 /// Lines of one page at the most.
 const PAGE_LINES: usize = 1_000;
@@ -26,10 +27,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 impl Control {
     /// Lines of a log from the cursor `from` on; 0 is the beginning.
-    pub async fn log(&self, id: &DeploymentId, kind: LogKind, from: u64) -> Result<view::LogPage, OpError> {
+    pub async fn log(
+        &self,
+        id: &DeploymentId,
+        which: impl Into<LogSource>,
+        from: u64,
+    ) -> Result<view::LogPage, OpError> {
+        let LogSource { kind, instance } = which.into();
         match kind {
             LogKind::Build => self.build_log(id, from).await,
-            LogKind::Runtime => self.runtime_log(id, from).await,
+            LogKind::Runtime => self.runtime_log(id, instance.unwrap_or(1), from).await,
         }
     }
 
@@ -62,10 +69,13 @@ impl Control {
         })
     }
 
-    async fn runtime_log(&self, id: &DeploymentId, from: u64) -> Result<view::LogPage, OpError> {
+    async fn runtime_log(&self, id: &DeploymentId, number: u32, from: u64) -> Result<view::LogPage, OpError> {
         let row = self.deployment_row(id).await?;
         let instances = rows::instance::of(self.db().read(), id).await?;
-        let Some(instance) = instances.first() else {
+        let Some(instance) = instances.iter().find(|instance| instance.replica == number) else {
+            if !instances.is_empty() || !(1..=INSTANCES_MAX).contains(&number) {
+                return Err(OpError::not_found("instance of this deployment", number));
+            }
             return Ok(view::LogPage {
                 lines: Vec::new(),
                 next: from,

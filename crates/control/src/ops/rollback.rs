@@ -1,5 +1,6 @@
 //! Rollback: the alias moves, nothing else. What it moves to is awake before it does.
 
+use futures_util::future::join_all;
 use model::deployment::State;
 use model::{DeploymentId, PreviewId};
 
@@ -10,7 +11,7 @@ use crate::rows::deployment::Deployment;
 use crate::rows::event::NewEvent;
 use crate::rows::instance::Wanted;
 use crate::rows::{self};
-use crate::view;
+use crate::view::{self, InstanceState};
 
 impl Control {
     /// Lets the preview follow `to`, or the newest ready deployment before its current one.
@@ -23,17 +24,14 @@ impl Control {
         if target.current {
             return Ok(self.view_deployment(target).await?);
         }
-        for instance in rows::instance::of(self.db().read(), &target.id).await? {
-            rows::instance::want(
-                self.db().write(),
-                &instance.id,
-                Wanted::Awake,
-                Some(self.now() + DRAIN_MS),
-            )
-            .await?;
-            if instance.asleep || instance.wanted != Wanted::Awake {
-                self.wake_for_rollback(&instance).await?;
-            }
+        let instances = rows::instance::of(self.db().read(), &target.id).await?;
+        let drained = Some(self.now() + DRAIN_MS);
+        rows::instance::want_all(self.db().write(), &target.id, Wanted::Awake, drained).await?;
+        let resting = instances
+            .iter()
+            .filter(|row| row.state() == InstanceState::Asleep);
+        for woken in join_all(resting.map(|instance| self.wake_for_rollback(instance))).await {
+            woken?;
         }
         self.move_alias(preview, &target).await?;
         self.publish().await.map_err(|error| {
@@ -105,9 +103,9 @@ impl Control {
             .await?
             .and_then(|preview| preview.current);
         rows::preview::set_current(&mut tx, preview, &target.id).await?;
-        rows::instance::want_all(&mut tx, &target.id, Wanted::Awake, None).await?;
+        rows::instance::want_all(&mut *tx, &target.id, Wanted::Awake, None).await?;
         if let Some(before) = before.filter(|before| *before != target.id) {
-            rows::instance::want_all(&mut tx, &before, Wanted::Awake, Some(self.now() + DRAIN_MS)).await?;
+            rows::instance::want_all(&mut *tx, &before, Wanted::Awake, Some(self.now() + DRAIN_MS)).await?;
         }
         let event = NewEvent::about("preview.switched", target).detail(vec![("by", "rollback".to_owned())]);
         rows::event::add(&mut *tx, self.now(), event).await?;

@@ -246,7 +246,7 @@ impl Control {
         }
         rows::deployment::set_failure(&mut tx, &deployment.id, failure).await?;
         rows::phase::end_running(&mut *tx, &deployment.id, now).await?;
-        rows::instance::want_all(&mut tx, &deployment.id, Wanted::Gone, None).await?;
+        rows::instance::want_all(&mut *tx, &deployment.id, Wanted::Gone, None).await?;
         rows::host::bury(&mut tx, &deployment.preview, Some(&deployment.id), now).await?;
         let code = ("code", failure.code.as_str().to_owned());
         let event = NewEvent::about("deployment.failed", deployment)

@@ -117,8 +117,7 @@ impl Control {
             return Err(failure.message.into());
         }
         self.publish().await?;
-        let event =
-            NewEvent::about("instance.awake", &deployment).detail(vec![("service", row.service.to_string())]);
+        let event = NewEvent::about("instance.awake", &deployment).detail(which(row));
         rows::event::add(self.db().write(), self.now(), event).await?;
         self.inner.news.ring();
         Ok(())
@@ -152,16 +151,25 @@ impl Control {
         let mut tx = self.db().begin().await?;
         rows::instance::back_off(&mut *tx, &row.id, restarts + 1, self.now() + delay).await?;
         if let Some(deployment) = rows::deployment::by_id(&mut *tx, &row.deployment).await? {
-            let event = NewEvent::about("instance.exited", &deployment).detail(vec![
-                ("service", row.service.to_string()),
-                ("summary", summary.clone()),
-            ]);
+            let mut detail = which(row);
+            detail.push(("summary", summary.clone()));
+            let event = NewEvent::about("instance.exited", &deployment).detail(detail);
             rows::event::add(&mut *tx, self.now(), event).await?;
         }
         tx.commit().await?;
+        // From now on the others of its service answer alone.
+        self.put_out_table().await?;
         self.inner.news.ring();
         Ok(())
     }
+}
+
+/// Which instance an event is about.
+fn which(row: &Instance) -> Vec<(&'static str, String)> {
+    vec![
+        ("service", row.service.to_string()),
+        ("instance", row.replica.to_string()),
+    ]
 }
 
 /// What follows from the row and from what was seen.

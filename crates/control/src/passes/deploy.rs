@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use builder::Observer;
+use futures_util::future::join_all;
 use model::artifact::Content;
 use model::deployment::{Event, State};
 use model::failure::{Code, Failure};
@@ -79,21 +80,38 @@ impl Control {
             if matches!(part.content, Content::Static { .. }) {
                 continue;
             }
-            let bytes = random().map_err(|error| Failure::new(Code::PlatformError, error.to_string()))?;
-            let id = InstanceId::from_random(bytes);
-            rows::instance::ensure(self.db().write(), &id, &deployment.id, &part.service, self.now()).await?;
+            let planned = deployment.plan.as_ref();
+            let count = planned.map_or(1, |plan| plan.instances(&part.service)).max(1);
+            for replica in 1..=count {
+                let bytes = random().map_err(|error| Failure::new(Code::PlatformError, error.to_string()))?;
+                let id = InstanceId::from_random(bytes);
+                let which = (&deployment.id, &part.service, replica);
+                rows::instance::ensure(self.db().write(), &id, which, self.now()).await?;
+            }
         }
-        for instance in rows::instance::of(self.db().read(), &deployment.id).await? {
-            let Some(_in_hand) = self.take_in_hand(instance.id.as_str()) else {
-                return Err(Failure::new(Code::PlatformError, "the instance is being worked on").into());
-            };
-            tokio::select! {
-                started = self.start_instance(deployment, &instance) => started?,
-                () = held.cancel.cancelled() => return Err(Stop::Lost),
-            };
-        }
+        let instances = rows::instance::of(self.db().read(), &deployment.id).await?;
+        // Side by side, and all of them to their end: none is left half-way because another one failed.
+        let started = join_all(
+            instances
+                .iter()
+                .map(|instance| self.start_one(deployment, instance)),
+        );
+        tokio::select! {
+            started = started => started.into_iter().collect::<Result<(), Failure>>()?,
+            () = held.cancel.cancelled() => return Err(Stop::Lost),
+        };
         held.journal.phase_ended("start");
         Ok(())
+    }
+
+    async fn start_one(&self, deployment: &Deployment, instance: &Instance) -> Result<(), Failure> {
+        let Some(_in_hand) = self.take_in_hand(instance.id.as_str()) else {
+            return Err(Failure::new(
+                Code::PlatformError,
+                "the instance is being worked on",
+            ));
+        };
+        self.start_instance(deployment, instance).await.map(drop)
     }
 
     async fn ask_through_route(&self, deployment: &Deployment, artifact: &Artifact) -> Result<(), Stop> {
@@ -114,12 +132,20 @@ impl Control {
         };
         let instances = rows::instance::of(self.db().read(), &deployment.id).await?;
         tokio::select! {
-            answer = self.answer(&check) => match answer {
+            answer = self.answers(&check, instances.len()) => match answer {
                 Ok(()) => Ok(()),
                 Err(no_answer) => Err(self.no_answer(deployment, &instances, &no_answer).await.into()),
             },
             failure = self.wait_for_exit(deployment, &instances) => Err(failure.into()),
         }
+    }
+
+    /// Asks once for each instance: the edge takes turns.
+    async fn answers(&self, check: &Check, instances: usize) -> Result<(), NoAnswer> {
+        for _ in 0..instances.max(1) {
+            self.answer(check).await?;
+        }
+        Ok(())
     }
 
     /// The probe keeps the time of the health check itself; this is for one that does not come back.
@@ -189,7 +215,7 @@ impl Control {
             return Err(Stop::Lost);
         }
         if let Some(before) = preview.current.filter(|before| *before != deployment.id) {
-            rows::instance::want_all(&mut tx, &before, Wanted::Awake, Some(now + DRAIN_MS)).await?;
+            rows::instance::want_all(&mut *tx, &before, Wanted::Awake, Some(now + DRAIN_MS)).await?;
         }
         let event = NewEvent::about("preview.switched", deployment);
         rows::event::add(&mut *tx, now, event).await?;

@@ -128,7 +128,7 @@ impl Control {
         }
     }
 
-    /// Notes that a request waits for the instance, and rings.
+    /// Notes that a request waits for the instance, and rings. All instances of its service wake: they rest together.
     pub async fn want_awake(&self, instance: &model::InstanceId) -> Result<(), sqlx::Error> {
         let Some(row) = rows::instance::by_id(self.db().read(), instance).await? else {
             return Ok(());
@@ -136,7 +136,8 @@ impl Control {
         let deployment = rows::deployment::by_id(self.db().read(), &row.deployment).await?;
         let current = deployment.is_some_and(|deployment| deployment.current);
         let rest_at_ms = (!current).then(|| self.now() + VISIT_MS);
-        rows::instance::want(self.db().write(), instance, Wanted::Awake, rest_at_ms).await?;
+        let service = (&row.deployment, &row.service);
+        rows::instance::want(self.db().write(), service, Wanted::Awake, rest_at_ms).await?;
         self.inner.work.ring();
         Ok(())
     }

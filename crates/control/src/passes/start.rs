@@ -70,6 +70,7 @@ impl Control {
         let alias = preview.map(|preview| preview.label).unwrap_or_default();
         let mut variables: Vec<_> = given.variables.into_iter().collect();
         variables.extend(self.told(deployment, &alias));
+        variables.push(("CYGNI_INSTANCE".to_owned(), instance.replica.to_string()));
         let plan = deployment.plan.as_ref();
         let ceiling = deployment.trust.network_ceiling().run;
         Ok(InstanceSpec {
@@ -77,6 +78,7 @@ impl Control {
             preview: deployment.preview.clone(),
             deployment: deployment.id.clone(),
             service: instance.service.clone(),
+            replica: instance.replica,
             server,
             live: deployment.live_directory.as_ref().map(Into::into),
             variables,

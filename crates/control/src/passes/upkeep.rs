@@ -7,6 +7,7 @@ use model::deployment::{Event, State};
 use model::{DeploymentId, InstanceId};
 
 use crate::control::Control;
+use crate::links::Busy;
 use crate::rows::deployment::Deployment;
 use crate::rows::event::NewEvent;
 use crate::rows::instance::{Instance, Wanted};
@@ -88,7 +89,7 @@ impl Control {
         if !rows::deployment::overrule(&mut tx, &deployment.id, State::Ready, Event::Retired, now).await? {
             return Ok(());
         }
-        rows::instance::want_all(&mut tx, &deployment.id, Wanted::Gone, None).await?;
+        rows::instance::want_all(&mut *tx, &deployment.id, Wanted::Gone, None).await?;
         rows::host::bury(&mut tx, &deployment.preview, Some(&deployment.id), now).await?;
         let event = NewEvent::about("deployment.retired", deployment);
         rows::event::add(&mut *tx, now, event).await?;
@@ -100,7 +101,10 @@ impl Control {
 
     /// Drained predecessors freeze, the ones before them stop, idle current ones freeze when their project says so.
     async fn let_rest(&self) -> Result<(), AnyError> {
-        for row in rows::instance::all(self.db().read()).await? {
+        let rows = rows::instance::all(self.db().read()).await?;
+        // The instances of a service rest together.
+        for service in rows.chunk_by(|a, b| (&a.deployment, &a.service) == (&b.deployment, &b.service)) {
+            let [row, ..] = service else { continue };
             let Some(deployment) = rows::deployment::by_id(self.db().read(), &row.deployment).await? else {
                 continue;
             };
@@ -108,14 +112,17 @@ impl Control {
                 continue;
             }
             let due = match row.wanted {
-                Wanted::Awake if !row.asleep => self.rest_due(&row, &deployment).await?,
+                Wanted::Awake if service.iter().any(|row| !row.asleep) => {
+                    self.rest_due(service, &deployment).await?
+                }
                 Wanted::Asleep if !deployment.current && !self.is_predecessor(&deployment).await? => {
                     Some(Wanted::Stopped)
                 }
                 _ => None,
             };
             if let Some(wanted) = due {
-                rows::instance::want(self.db().write(), &row.id, wanted, None).await?;
+                let service = (&row.deployment, &row.service);
+                rows::instance::want(self.db().write(), service, wanted, None).await?;
                 self.note_rest(&deployment).await?;
                 self.inner.work.ring();
             }
@@ -123,8 +130,21 @@ impl Control {
         Ok(())
     }
 
-    async fn rest_due(&self, row: &Instance, deployment: &Deployment) -> Result<Option<Wanted>, AnyError> {
-        let (now, busy) = (self.now(), self.inner.activity.of(&row.id));
+    /// How busy the instances of a service are together.
+    fn busy(&self, service: &[Instance]) -> Busy {
+        let each = service.iter().map(|row| self.inner.activity.of(&row.id));
+        each.fold(Busy::default(), |all, one| Busy {
+            last_request_at_ms: all.last_request_at_ms.max(one.last_request_at_ms),
+            in_flight: all.in_flight + one.in_flight,
+        })
+    }
+
+    async fn rest_due(
+        &self,
+        service: &[Instance],
+        deployment: &Deployment,
+    ) -> Result<Option<Wanted>, AnyError> {
+        let (now, busy) = (self.now(), self.busy(service));
         if deployment.current {
             let idle_ms = deployment
                 .plan
@@ -138,9 +158,10 @@ impl Control {
             let idle = idle_ms.is_some_and(|idle_ms| busy.in_flight == 0 && now - since >= idle_ms);
             return Ok(idle.then_some(Wanted::Asleep));
         }
-        let rest_at = row.rest_at_ms.unwrap_or(0);
+        let drain_end = service.iter().filter_map(|row| row.rest_at_ms).max();
+        let rest_at = drain_end.unwrap_or(0);
         // A visitor of a pinned address prolongs the stay; the drain of an alias has an end.
-        let visited = now - busy.last_request_at_ms < super::VISIT_MS && row.rest_at_ms.is_none();
+        let visited = now - busy.last_request_at_ms < super::VISIT_MS && drain_end.is_none();
         if rest_at > now || visited {
             return Ok(None);
         }

@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use model::{DeploymentId, InstanceId, ServiceName};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, SqliteExecutor, SqlitePool, Transaction};
+use sqlx::{Row, SqliteExecutor, SqlitePool};
 
 use super::parsed;
+use crate::view::InstanceState;
 
 /// What the row calls for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub(crate) struct Instance {
     pub(crate) id: InstanceId,
     pub(crate) deployment: DeploymentId,
     pub(crate) service: ServiceName,
+    /// Which of the service's instances it is, from 1.
+    pub(crate) replica: u32,
     pub(crate) wanted: Wanted,
     /// Whether it was last seen asleep or stopped: the edge holds requests and asks for a wake.
     pub(crate) asleep: bool,
@@ -65,13 +68,30 @@ pub(crate) struct Instance {
     pub(crate) rest_at_ms: Option<i64>,
 }
 
+impl Instance {
+    /// How it is, as far as the row tells.
+    pub(crate) fn state(&self) -> InstanceState {
+        if self.asleep || self.wanted != Wanted::Awake {
+            InstanceState::Asleep
+        } else if self.port.is_none() {
+            InstanceState::Starting
+        } else if self.not_before_ms != 0 {
+            InstanceState::Restarting
+        } else {
+            InstanceState::Running
+        }
+    }
+}
+
 const SELECT: &str = "SELECT i.* FROM instances i";
+const ORDER: &str = "ORDER BY i.deployment_id, i.service, i.replica";
 
 fn read(row: &SqliteRow) -> Result<Instance, sqlx::Error> {
     Ok(Instance {
         id: parsed(row, "id")?,
         deployment: parsed(row, "deployment_id")?,
         service: parsed(row, "service")?,
+        replica: row.try_get::<i64, _>("replica")? as u32,
         wanted: parsed(row, "wanted")?,
         asleep: row.try_get::<i64, _>("asleep")? != 0,
         port: row
@@ -84,13 +104,14 @@ fn read(row: &SqliteRow) -> Result<Instance, sqlx::Error> {
     })
 }
 
+/// All of them, those of one service side by side.
 pub(crate) async fn all(db: &SqlitePool) -> Result<Vec<Instance>, sqlx::Error> {
-    let sql = sqlx::AssertSqlSafe(SELECT.to_owned());
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} {ORDER}"));
     sqlx::query(sql).fetch_all(db).await?.iter().map(read).collect()
 }
 
 pub(crate) async fn of(db: &SqlitePool, deployment: &DeploymentId) -> Result<Vec<Instance>, sqlx::Error> {
-    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE i.deployment_id = $1 ORDER BY i.service"));
+    let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE i.deployment_id = $1 {ORDER}"));
     sqlx::query(sql)
         .bind(deployment.as_str())
         .fetch_all(db)
@@ -111,20 +132,21 @@ pub(crate) async fn by_id(db: &SqlitePool, id: &InstanceId) -> Result<Option<Ins
         .transpose()
 }
 
-/// Writes the row unless the deployment has one for this service already.
+/// Writes the row of the service's `replica` unless the deployment has one already.
 pub(crate) async fn ensure(
     db: impl SqliteExecutor<'_>,
     id: &InstanceId,
-    deployment: &DeploymentId,
-    service: &ServiceName,
+    (deployment, service, replica): (&DeploymentId, &ServiceName, u32),
     now: i64,
 ) -> Result<(), sqlx::Error> {
-    let sql = "INSERT INTO instances (id, deployment_id, service, wanted, created_at_ms) \
-        SELECT $1, id, $3, 'awake', $4 FROM deployments WHERE id = $2 ON CONFLICT (deployment_id, service) DO NOTHING";
+    let sql = "INSERT INTO instances (id, deployment_id, service, replica, wanted, created_at_ms) \
+        SELECT $1, id, $3, $4, 'awake', $5 FROM deployments WHERE id = $2 \
+        ON CONFLICT (deployment_id, service, replica) DO NOTHING";
     let query = sqlx::query(sql)
         .bind(id.as_str())
         .bind(deployment.as_str())
         .bind(service.as_str())
+        .bind(i64::from(replica))
         .bind(now);
     query.execute(db).await.map(drop)
 }
@@ -161,16 +183,18 @@ pub(crate) async fn set_asleep(
         .map(drop)
 }
 
-/// Says what the row calls for; `rest_at_ms` is when that may change by itself.
+/// Says what the rows of a service call for; `rest_at_ms` is when that may change by itself.
 pub(crate) async fn want(
     db: impl SqliteExecutor<'_>,
-    id: &InstanceId,
+    (deployment, service): (&DeploymentId, &ServiceName),
     wanted: Wanted,
     rest_at_ms: Option<i64>,
 ) -> Result<(), sqlx::Error> {
-    let sql = "UPDATE instances SET wanted = $2, rest_at_ms = $3 WHERE id = $1 AND wanted <> 'gone'";
+    let sql = "UPDATE instances SET wanted = $3, rest_at_ms = $4 \
+        WHERE deployment_id = $1 AND service = $2 AND wanted <> 'gone'";
     let query = sqlx::query(sql)
-        .bind(id.as_str())
+        .bind(deployment.as_str())
+        .bind(service.as_str())
         .bind(wanted.to_string())
         .bind(rest_at_ms);
     query.execute(db).await.map(drop)
@@ -178,7 +202,7 @@ pub(crate) async fn want(
 
 /// The same for all instances of a deployment.
 pub(crate) async fn want_all(
-    tx: &mut Transaction<'_, Sqlite>,
+    db: impl SqliteExecutor<'_>,
     deployment: &DeploymentId,
     wanted: Wanted,
     rest_at_ms: Option<i64>,
@@ -189,7 +213,7 @@ pub(crate) async fn want_all(
         .bind(deployment.as_str())
         .bind(wanted.to_string())
         .bind(rest_at_ms);
-    query.execute(&mut **tx).await.map(drop)
+    query.execute(db).await.map(drop)
 }
 
 /// It has ended by itself and may be started again at `not_before_ms`.

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use control::Clock;
 use control::links::{Activity, Busy, Check, EdgeLinks, NoAnswer, Probe};
-use model::route::{Kind, Route, RouteTable, Target};
+use model::route::{Kind, Readiness, Replica, Route, RouteTable, Target};
 use model::tree::Node;
 use model::{DeploymentId, InstanceId};
 use provider::Provider;
@@ -40,6 +41,7 @@ pub(crate) struct FakeEdge {
     store: Store,
     provider: FakeProvider,
     line: Lifeline,
+    turns: Arc<AtomicUsize>,
     /// Held so that control sees the channel open.
     _wakes: mpsc::Sender<InstanceId>,
     busy: Arc<Mutex<HashMap<InstanceId, Busy>>>,
@@ -66,6 +68,7 @@ impl FakeEdge {
             store: parts.store,
             provider: parts.provider,
             line: parts.line,
+            turns: Arc::default(),
             _wakes: wakes,
             busy: parts.busy,
         };
@@ -134,7 +137,7 @@ impl FakeEdge {
         };
         let (status, body) = match &route.target {
             Target::Static { tree, .. } => self.file(tree),
-            Target::Instance { instance, port, .. } => match self.ask(instance, *port).await {
+            Target::Instances(all) => match self.ask_one_of(all).await {
                 Ok(answer) => answer,
                 Err(error) => (502, error.to_string()),
             },
@@ -162,6 +165,29 @@ impl FakeEdge {
             .read_to_string(&mut body)
             .unwrap();
         (200, body)
+    }
+
+    /// Those that are ready take turns, and one takes over for another that is not reached.
+    async fn ask_one_of(&self, all: &[Replica]) -> std::io::Result<(u16, String)> {
+        let ready: Vec<&Replica> = all
+            .iter()
+            .filter(|replica| replica.readiness == Readiness::Ready)
+            .collect();
+        let mut asked = if ready.is_empty() {
+            all.iter().collect()
+        } else {
+            ready
+        };
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed) % asked.len();
+        asked.rotate_left(turn);
+        let mut answer = Err(std::io::ErrorKind::NotFound.into());
+        for replica in asked {
+            answer = self.ask(&replica.instance, replica.port).await;
+            if answer.is_ok() {
+                break;
+            }
+        }
+        answer
     }
 
     async fn ask(&self, instance: &InstanceId, port: u16) -> std::io::Result<(u16, String)> {

@@ -11,6 +11,7 @@ mod seams;
 mod telling;
 mod world;
 
+mod balancing;
 mod building;
 mod collecting;
 mod deploying;

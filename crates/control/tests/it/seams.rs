@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use builder::fake::FakeRunner;
 use builder::{RunError, Runner, StepEnd, StepSpec};
 use model::InstanceId;
-use model::route::{Kind, RouteTable, Target};
+use model::route::{Kind, Readiness, RouteTable, Target};
 use provider::fake::FakeProvider;
 use provider::{Capabilities, InstanceSpec, LogPage, NotReady, Observed, Provider, ProviderError, Usage};
 use sandbox::log::Line;
@@ -46,7 +46,7 @@ impl OutsideProvider {
             .iter()
             .filter(|(_, route)| route.kind == Kind::Alias);
         let user = aliases.find(|(_, route)| {
-            matches!(&route.target, Target::Instance { instance: used, asleep: false, .. } if used == instance)
+            matches!(&route.target, Target::Instances(all) if all.iter().any(|used| used.instance == *instance && used.readiness != Readiness::Asleep))
         });
         self.line.demand(user.is_none(), || {
             format!("{what} of {instance}, which {user:?} leads to")

@@ -136,6 +136,14 @@ impl World {
         self.outside.busy.lock().unwrap().insert(instance.clone(), busy);
     }
 
+    /// The request is over, and the instance is not used any more.
+    pub(crate) fn leave_alone(&self, instance: &model::InstanceId) {
+        let mut busy = self.outside.busy.lock().unwrap();
+        if let Some(busy) = busy.get_mut(instance) {
+            busy.in_flight = 0;
+        }
+    }
+
     /// The platform dies and starts again over the same data; what runs outside goes on running.
     pub(crate) async fn restart(&mut self) {
         if let Some(life) = self.life.take() {
@@ -429,6 +437,12 @@ impl World {
             .edge
             .route(host(url))
             .is_some_and(|route| route.watched)
+    }
+
+    /// What the edge answers with at the address.
+    pub(crate) async fn target(&mut self, url: &str) -> Option<model::route::Target> {
+        self.let_edge_catch_up().await;
+        self.life().edge.route(host(url)).map(|route| route.target)
     }
 
     pub(crate) async fn log(&mut self, id: &DeploymentId) -> Vec<String> {

@@ -77,8 +77,12 @@ fn fields(plan: &Plan) -> Vec<(&'static str, String)> {
                 command,
                 port,
                 health,
+                instances,
             } => {
                 fields.push(("start", command.clone()));
+                if *instances > 1 {
+                    fields.push(("instances", instances.to_string()));
+                }
                 fields.extend(port.map(|port| ("port", port.to_string())));
                 let path = health.path.as_deref().unwrap_or("/");
                 fields.push(("health", format!("{path}, within {}s", health.timeout_seconds)));

@@ -120,8 +120,16 @@ pub(super) fn sandbox_spec(store: &Store, spec: &InstanceSpec, scratch: &Scratch
         bytes_max: LOG_BYTES_MAX,
         redact: spec.secrets.clone(),
     };
-    told.hostname = spec.service.as_str().to_owned();
+    told.hostname = hostname(spec);
     Ok(told)
+}
+
+/// `web`, and `web-2` for the second instance.
+fn hostname(spec: &InstanceSpec) -> String {
+    match spec.replica {
+        1 => spec.service.as_str().to_owned(),
+        replica => format!("{}-{replica}", spec.service),
+    }
 }
 
 fn mounts(store: &Store, spec: &InstanceSpec, scratch: &Scratch) -> Result<Vec<Mount>, LayError> {
@@ -205,6 +213,7 @@ pub(super) mod tests {
             preview: PreviewId::from_random([1; 10]),
             deployment: DeploymentId::from_random([1; 10]),
             service: ServiceName::web(),
+            replica: 1,
             server: Server {
                 source: Digest::of(b""),
                 layers: Vec::new(),

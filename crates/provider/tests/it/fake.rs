@@ -34,6 +34,7 @@ pub(crate) fn bare_spec(n: u8) -> InstanceSpec {
         preview: PreviewId::from_random([n; 10]),
         deployment: DeploymentId::from_random([n; 10]),
         service: ServiceName::web(),
+        replica: 1,
         server: Server {
             source: Digest::of(b""),
             layers: Vec::new(),

@@ -1,6 +1,7 @@
 //! Plans of many small sources, as one line each.
 
 mod compiled;
+mod instances;
 mod python;
 
 use std::collections::BTreeMap;
