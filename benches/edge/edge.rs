@@ -13,7 +13,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use edge::{Dial, Edge, EdgeLinks, EdgeOptions, PlatformService};
 use http::{Request, Response};
-use model::route::{Kind, Route, RouteTable, Target};
+use model::route::{Kind, Readiness, Replica, Route, RouteTable, Target};
 use model::{DeploymentId, InstanceId, NamespaceName, ProjectName, ServiceName};
 use store::{ImportLimits, Store};
 use tokio::net::TcpStream;
@@ -104,11 +104,11 @@ fn table(store: &Store, files: &Path, hosts: usize) -> anyhow::Result<RouteTable
     for number in 0..hosts {
         let mut random = [1; 10];
         random[..8].copy_from_slice(&(number as u64).to_be_bytes());
-        let target = Target::Instance {
+        let target = Target::Instances(vec![Replica {
             instance: InstanceId::from_random(random),
             port: 3000,
-            asleep: false,
-        };
+            readiness: Readiness::Ready,
+        }]);
         table
             .routes
             .insert(format!("app-{number}.localhost"), route(number, target)?);

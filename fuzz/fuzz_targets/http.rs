@@ -20,7 +20,7 @@ use edge::{Dial, Edge, EdgeLinks, EdgeOptions, PlatformService};
 use http::{Request, Response};
 use http_body_util::Full;
 use libfuzzer_sys::fuzz_target;
-use model::route::{Kind, Route, RouteTable, Target};
+use model::route::{Kind, Readiness, Replica, Route, RouteTable, Target};
 use model::tree::{Entry, Node};
 use model::{DeploymentId, InstanceId, NamespaceName, ProjectName, ServiceName, Tree, TreePath};
 use store::Store;
@@ -176,11 +176,12 @@ fn routes(store: &Store) -> RouteTable {
     ];
     let tree = store.put_tree(&Tree::new(files).unwrap()).unwrap();
     let instance = |n| InstanceId::from_random([n; 10]);
+    let served = |n, readiness| Target::Instances(vec![Replica { instance: instance(n), port: 3000, readiness }]);
     let targets = [
         ("site.localhost", Target::Static { tree, spa: false }),
         ("spa.localhost", Target::Static { tree, spa: true }),
-        ("app.localhost", Target::Instance { instance: instance(1), port: 3000, asleep: false }),
-        ("asleep.localhost", Target::Instance { instance: instance(2), port: 3000, asleep: true }),
+        ("app.localhost", served(1, Readiness::Ready)),
+        ("asleep.localhost", served(2, Readiness::Asleep)),
     ];
     let route = |target| Route {
         kind: Kind::Alias,

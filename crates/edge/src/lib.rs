@@ -6,14 +6,15 @@
 //! ```text
 //! connection ─► host ─┬─ the platform's own ─► platform service
 //!                     ├─ static files ───────► store
-//!                     ├─ instance awake ─────► pooled connection ─► instance
-//!                     ├─ instance asleep ────► wake request, hold, look again
+//!                     ├─ instances awake ────► the least busy ─► pooled connection ─► instance
+//!                     ├─ instances asleep ───► wake request, hold, look again
 //!                     └─ notice, unknown ────► page or problem document
 //! ```
 
 mod activity;
 mod alarm;
 mod answer;
+mod balance;
 mod connection;
 mod edge;
 mod files;

@@ -6,12 +6,13 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderName, Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use model::route::{Route, RouteTable, Target};
+use model::route::{Readiness, Replica, Route, RouteTable, Target};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::answer::{Reply, mark};
+use crate::balance::{Choice, Found, readiest};
 use crate::files::{Files, Site};
 use crate::hold::{Hold, Wakes};
 use crate::host::Host;
@@ -209,38 +210,39 @@ impl Server {
                     let answer = self.files.answer(site, &errand.request, reader).await;
                     return finish(answer, route, reader);
                 }
-                Target::Instance {
-                    instance,
-                    asleep: true,
-                    ..
-                } => match &mut hold {
+                Target::Instances(replicas) if readiest(replicas) == Readiness::Asleep => match &mut hold {
                     // Subscribe before the last look, or a table that came in between would be missed.
                     None => match self.wakes.hold(self.tables.subscribe()) {
                         Some(place) => hold = Some(place),
                         None => return told(&Trouble::TooManyWaiting),
                     },
                     Some(place) => {
+                        // They all wake when one is asked for.
+                        let asleep = replicas.iter().find(|one| one.readiness == Readiness::Asleep);
+                        let Some(Replica { instance, .. }) = asleep else {
+                            continue;
+                        };
                         if place.wait(instance).await.is_err() {
                             let seconds = self.limits().hold_time.as_secs();
                             return told(&Trouble::WakeTookTooLong { seconds });
                         }
                     }
                 },
-                Target::Instance { instance, port, .. } => {
+                Target::Instances(replicas) => {
                     let limit = self.limits().instance_requests_max;
-                    let Some(ticket) = self.activity.begin(instance, limit) else {
-                        return told(&Trouble::TooManyRequests { limit });
+                    let choice = Choice::new((&self.tables, &self.activity), &table, replicas, limit);
+                    let (replica, ticket) = match choice.first() {
+                        Found::Ready(replica, ticket) => (replica, ticket),
+                        Found::Busy => return told(&Trouble::TooManyRequests { limit }),
+                        Found::Changed => continue,
                     };
-                    // Counted first, looked at last: see `activity`.
-                    if !Arc::ptr_eq(&table, &self.tables.current()) {
-                        continue;
-                    }
                     drop(hold);
                     let way = Way {
-                        instance,
-                        port: *port,
+                        instance: &replica.instance,
+                        port: replica.port,
                         ticket,
                         worker: errand.worker,
+                        choice,
                     };
                     let answer = self.proxy.forward(errand, way, reader).await;
                     return finish(answer, route, reader);

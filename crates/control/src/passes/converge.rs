@@ -13,6 +13,7 @@ use crate::control::Control;
 use crate::rows::event::NewEvent;
 use crate::rows::instance::{Instance, Wanted};
 use crate::rows::{self};
+use crate::view::InstanceState;
 
 const RESTART_MS: i64 = 1_000;
 const RESTART_MS_MAX: i64 = 5 * 60 * 1_000;
@@ -175,7 +176,7 @@ fn which(row: &Instance) -> Vec<(&'static str, String)> {
 /// What follows from the row and from what was seen.
 fn deed(row: &Instance, seen: &Phase, now: i64) -> Deed {
     match (row.wanted, seen) {
-        (Wanted::Awake, Phase::Running) if !row.asleep && row.port.is_some() => Deed::Nothing,
+        (Wanted::Awake, Phase::Running) if row.state() == InstanceState::Running => Deed::Nothing,
         (Wanted::Awake, Phase::Exited { .. }) if row.not_before_ms == 0 => Deed::BackOff,
         (Wanted::Awake, _) if row.not_before_ms > now => Deed::Nothing,
         (Wanted::Awake, _) => Deed::Wake,

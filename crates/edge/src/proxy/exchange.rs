@@ -27,6 +27,8 @@ pub(crate) struct Exchange {
     /// What goes out next: the head, then piece by piece the body.
     out: Vec<u8>,
     written: usize,
+    /// Whether anything has gone out.
+    begun: bool,
     body: Option<Box<Upload>>,
     chunked: bool,
     /// When something of the body was last passed on.
@@ -36,6 +38,38 @@ pub(crate) struct Exchange {
     keeps: bool,
     trailers: Option<HeaderMap>,
     invalid: bool,
+}
+
+/// A request as it is sent to an instance.
+pub(super) struct Order {
+    method: Method,
+    upgrading: bool,
+    head: Vec<u8>,
+    body: Option<Box<Upload>>,
+    chunked: bool,
+}
+
+impl Order {
+    pub(super) fn new((method, upgrading): (Method, bool), head: Vec<u8>, body: Upload) -> Self {
+        let sending = sending(&body);
+        Self {
+            method,
+            upgrading,
+            head,
+            body: (sending != Sending::Nothing).then(|| Box::new(body)),
+            chunked: sending == Sending::Chunked,
+        }
+    }
+}
+
+/// What became of an order that was not answered.
+pub(super) enum Left {
+    /// The instance has heard nothing of it.
+    Unsent(Order),
+    /// It may have been heard, and does no harm a second time.
+    Safe(Order),
+    /// It may have done something already, or is not whole any more.
+    Spent,
 }
 
 /// Why there is no answer, or no end of it.
@@ -60,17 +94,17 @@ impl From<Invalid> for Broken {
 }
 
 impl Exchange {
-    /// Will send `head` and `body` on `wire`.
-    pub(super) fn new(wire: Wire, (method, upgrading): (Method, bool), head: Vec<u8>, body: Upload) -> Self {
-        let sending = sending(&body);
+    /// Will send `order` on `wire`.
+    pub(super) fn new(wire: Wire, order: Order) -> Self {
         Self {
             wire,
-            method,
-            upgrading,
-            out: head,
+            method: order.method,
+            upgrading: order.upgrading,
+            out: order.head,
             written: 0,
-            body: (sending != Sending::Nothing).then(|| Box::new(body)),
-            chunked: sending == Sending::Chunked,
+            begun: false,
+            body: order.body,
+            chunked: order.chunked,
             moved_at: Instant::now(),
             received: false,
             framing: Framing::UntilEnd,
@@ -80,16 +114,23 @@ impl Exchange {
         }
     }
 
-    /// The same again on a new connection; `None` where it may have done something already, or was not refused by a
-    /// connection that had been kept.
-    pub(super) fn again(self, error: &Broken) -> Option<impl FnOnce(Wire) -> Self + use<>> {
-        let safe = matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS) && self.body.is_none();
+    /// What can be sent once more after `error`.
+    pub(super) fn left(self, error: &Broken) -> Left {
         let died = matches!(error, Broken::Closed | Broken::Io(_)) && !self.received;
-        (safe && died && self.wire.was_kept()).then_some(move |wire| Self {
-            wire,
-            written: 0,
-            ..self
-        })
+        let safe = matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS) && self.body.is_none();
+        let unsent = !self.begun;
+        let order = Order {
+            method: self.method,
+            upgrading: self.upgrading,
+            head: self.out,
+            body: self.body,
+            chunked: self.chunked,
+        };
+        match (died, unsent, safe) {
+            (true, true, _) => Left::Unsent(order),
+            (true, false, true) => Left::Safe(order),
+            _ => Left::Spent,
+        }
     }
 
     /// When something of the body was last passed on; before that, when it began.
@@ -181,7 +222,8 @@ impl Exchange {
             while let Some(rest @ [_, ..]) = self.out.get(self.written..) {
                 match self.wire.poll_write(context, rest) {
                     Poll::Pending => return Ok(()),
-                    Poll::Ready(Ok(count)) => self.written += count,
+                    Poll::Ready(Ok(count)) => (self.written, self.begun) = (self.written + count, true),
+                    Poll::Ready(Err(error)) if !self.begun => return Err(error.into()),
                     // It may have answered before it had heard all of it. If not, reading says so.
                     Poll::Ready(Err(_)) => {
                         (self.body, self.keeps) = (None, false);

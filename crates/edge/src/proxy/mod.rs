@@ -1,8 +1,9 @@
 //! A request passed on to an instance, and its answer passed back, both streamed.
 //!
 //! Guards against an application that does not answer, breaks off, or answers what is not HTTP, and against asking
-//! twice for something that changes the world: only safe requests without a body are sent a second time, and only when
-//! a kept connection turned out to be dead.
+//! twice for something that changes the world. What an instance has heard nothing of goes to another one, whatever it is.
+//! What it may have heard is sent once more at the most, and only where it is safe and has no body: on a new connection
+//! when a kept one turned out to be dead, otherwise to another instance.
 
 mod cookies;
 mod download;
@@ -24,11 +25,12 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use model::InstanceId;
+use model::route::Replica;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::download::Download;
-use self::exchange::{Broken, Exchange, sending};
+use self::exchange::{Broken, Exchange, Left, Order, sending};
 use self::head::Head;
 use self::request::{Forwarded, upgrade_of};
 use self::tunnel::Tunnel;
@@ -36,6 +38,7 @@ use self::wire::Wire;
 use crate::Peer;
 use crate::activity::{Standing, Ticket};
 use crate::answer::Reply;
+use crate::balance::Choice;
 use crate::hold::Wakes;
 use crate::host::Host;
 use crate::options::{Dial, EdgeLimits, EdgeOptions};
@@ -76,6 +79,21 @@ pub(crate) struct Way<'a> {
     /// Lives as long as the answer does.
     pub(crate) ticket: Ticket,
     pub(crate) worker: usize,
+    /// Who else can answer.
+    pub(crate) choice: Choice<'a>,
+}
+
+impl Way<'_> {
+    /// Goes to another instance, because this one could not be reached; whether there is one.
+    fn turn(&mut self, host: &Host) -> bool {
+        self.ticket.doubt();
+        let Some((Replica { instance, port, .. }, ticket)) = self.choice.next(self.instance, &host.name)
+        else {
+            return false;
+        };
+        (self.instance, self.port, self.ticket) = (instance, *port, ticket);
+        true
+    }
 }
 
 /// What becomes of a connection after its answer.
@@ -112,7 +130,7 @@ impl Proxy {
     pub(crate) async fn forward(
         &self,
         errand: Errand,
-        way: Way<'_>,
+        mut way: Way<'_>,
         reader: &Reader,
     ) -> Result<Response<Reply>, Trouble> {
         let Errand {
@@ -137,8 +155,8 @@ impl Proxy {
             request_id: &reader.request_id,
         };
         let head = request::write(&parts, &forwarded, sending(&body), upgrade.as_ref());
-        let how = (parts.method, upgrade.is_some());
-        let (exchange, head) = self.exchange(how, (head, body), &way).await?;
+        let order = Order::new((parts.method, upgrade.is_some()), head, body);
+        let (exchange, head) = self.exchange(order, &mut way, &host).await?;
 
         let mut response = Response::new(());
         *response.status_mut() = head.status;
@@ -165,43 +183,47 @@ impl Proxy {
         Ok(response.map(|()| Reply::Stream(download.boxed_unsync())))
     }
 
-    /// Sends the request, a second time where that is safe.
+    /// Sends the request, and again where that is safe.
     async fn exchange(
         &self,
-        how: (http::Method, bool),
-        (head, body): (Vec<u8>, Upload),
-        way: &Way<'_>,
+        mut order: Order,
+        way: &mut Way<'_>,
+        host: &Host,
     ) -> Result<(Exchange, Head), Trouble> {
-        let kept = way
-            .ticket
-            .pool()
-            .take(way.worker, way.port, self.limits.pool_idle_time);
-        let wire = match kept {
-            Some(wire) => wire,
-            None => self.dial(way).await?,
-        };
-        let mut exchange = Exchange::new(wire, how, head, body);
-        let error = match self.head(&mut exchange, way).await? {
-            Ok(head) => return Ok((exchange, head)),
-            Err(error) => error,
-        };
-        let error = match exchange.again(&error) {
-            Some(again) => {
-                let mut exchange = again(self.dial(way).await?);
-                match self.head(&mut exchange, way).await? {
-                    Ok(head) => return Ok((exchange, head)),
-                    Err(error) => error,
-                }
+        let (mut sent, mut anew) = (false, false);
+        loop {
+            let wire = match self.wire(way, anew).await {
+                Ok(wire) => wire,
+                Err(_) if way.turn(host) => continue,
+                Err(trouble) => return Err(trouble),
+            };
+            let was_kept = wire.was_kept();
+            let mut exchange = Exchange::new(wire, order);
+            let error = match self.head(&mut exchange, way).await? {
+                Ok(head) => return Ok((exchange, head)),
+                Err(error) => error,
+            };
+            order = match exchange.left(&error) {
+                Left::Unsent(order) => order,
+                Left::Safe(order) if !std::mem::replace(&mut sent, true) => order,
+                Left::Safe(_) | Left::Spent => return Err(no_answer(way, error)),
+            };
+            // A kept connection can end at any moment, which says nothing of its instance.
+            if !was_kept && !way.turn(host) {
+                return Err(no_answer(way, error));
             }
-            None => error,
-        };
-        tracing::debug!(instance = %way.instance, %error, "no answer");
-        Err(match error {
-            Broken::Upload(UploadError::TooLarge { limit_bytes }) => Trouble::TooLarge { limit_bytes },
-            Broken::Upload(UploadError::Stalled) => Trouble::BodyStalled,
-            Broken::Invalid => Trouble::UpstreamInvalid,
-            Broken::Closed | Broken::Io(_) | Broken::VisitorGone => Trouble::UpstreamClosed,
-        })
+            anew = true;
+        }
+    }
+
+    /// A connection to where it goes: a kept one unless it shall be made `anew`.
+    async fn wire(&self, way: &Way<'_>, anew: bool) -> Result<Wire, Trouble> {
+        let pool = way.ticket.pool();
+        let take = || pool.take(way.worker, way.port, self.limits.pool_idle_time);
+        match (!anew).then(take).flatten() {
+            Some(wire) => Ok(wire),
+            None => self.dial(way).await,
+        }
     }
 
     /// A new connection.
@@ -262,6 +284,16 @@ impl Proxy {
                 _ = standing.changed() => {}
             }
         }
+    }
+}
+
+fn no_answer(way: &Way<'_>, error: Broken) -> Trouble {
+    tracing::debug!(instance = %way.instance, %error, "no answer");
+    match error {
+        Broken::Upload(UploadError::TooLarge { limit_bytes }) => Trouble::TooLarge { limit_bytes },
+        Broken::Upload(UploadError::Stalled) => Trouble::BodyStalled,
+        Broken::Invalid => Trouble::UpstreamInvalid,
+        Broken::Closed | Broken::Io(_) | Broken::VisitorGone => Trouble::UpstreamClosed,
     }
 }
 

@@ -6,6 +6,7 @@
 )]
 
 mod application;
+mod balancing;
 mod codings;
 mod files;
 mod forwarding;

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use edge::{Activity, Dial, Edge, EdgeLinks, EdgeOptions, Peer, PlatformService};
 use http::{Request, Response};
 use http_body_util::Full;
-use model::route::{Kind, Route, RouteTable, Target};
+use model::route::{Kind, Readiness, Replica, Route, RouteTable, Target};
 use model::tree::{Entry, Node};
 use model::{DeploymentId, Digest, InstanceId, NamespaceName, ProjectName, ServiceName, Tree, TreePath};
 use store::Store;
@@ -245,30 +245,35 @@ pub(crate) fn instance(n: u8) -> InstanceId {
     InstanceId::from_random([n; 10])
 }
 
-/// The deployment of every route whose target names no instance, and of instance `n`.
+/// The deployment of every route whose target names no instance, and of that which begins with instance `n`.
 pub(crate) fn deployment(n: u8) -> DeploymentId {
     DeploymentId::from_random([n; 10])
 }
 
 pub(crate) fn awake(n: u8) -> Target {
-    Target::Instance {
-        instance: instance(n),
-        port: 3000,
-        asleep: false,
-    }
+    balanced(&[n])
 }
 
 pub(crate) fn asleep(n: u8) -> Target {
-    Target::Instance {
+    Target::Instances(vec![replica(n, Readiness::Asleep)])
+}
+
+/// Instances that are all ready.
+pub(crate) fn balanced(numbers: &[u8]) -> Target {
+    Target::Instances(numbers.iter().map(|n| replica(*n, Readiness::Ready)).collect())
+}
+
+pub(crate) fn replica(n: u8, readiness: Readiness) -> Replica {
+    Replica {
         instance: instance(n),
         port: 3000,
-        asleep: true,
+        readiness,
     }
 }
 
 fn route(target: Target) -> Route {
     let number = match &target {
-        Target::Instance { instance: id, .. } => (0..=255).find(|n| instance(*n) == *id).unwrap_or(0),
+        Target::Instances(all) => (0..=255).find(|n| instance(*n) == all[0].instance).unwrap_or(0),
         _ => 0,
     };
     Route {
