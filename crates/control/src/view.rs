@@ -109,6 +109,13 @@ pub struct Instance {
     pub port: Option<u16>,
 }
 
+impl Instance {
+    /// Its service and its number, such as `web-2`.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.service, self.replica)
+    }
+}
+
 /// How an instance is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

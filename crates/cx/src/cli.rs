@@ -250,6 +250,9 @@ pub(crate) struct LogsArgs {
     /// Only what the application wrote
     #[arg(long)]
     pub(crate) runtime: bool,
+    /// Only what this one of several instances wrote, such as 2
+    #[arg(long, value_name = "NUMBER", conflicts_with = "build")]
+    pub(crate) instance: Option<u32>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -167,29 +167,20 @@ impl Client {
     pub(crate) async fn log(
         &self,
         id: &DeploymentId,
-        kind: view::LogKind,
+        source: view::LogSource,
         from: u64,
     ) -> anyhow::Result<view::LogPage> {
-        let parameters = [
-            ("kind", Some(kind_text(kind).to_owned())),
-            ("from", Some(from.to_string())),
-        ];
-        self.get(&with_query(&format!("/deployments/{id}/logs"), &parameters))
-            .await
+        self.get(&log_path(id, source, ("from", from.to_string()))).await
     }
 
     /// The lines of a log as they come, then an event `end`.
     pub(crate) async fn follow_log(
         &self,
         id: &DeploymentId,
-        kind: view::LogKind,
+        source: view::LogSource,
         last: Option<&str>,
     ) -> anyhow::Result<SseReader> {
-        let parameters = [
-            ("kind", Some(kind_text(kind).to_owned())),
-            ("follow", Some("true".to_owned())),
-        ];
-        self.follow(&with_query(&format!("/deployments/{id}/logs"), &parameters), last)
+        self.follow(&log_path(id, source, ("follow", "true".to_owned())), last)
             .await
     }
 
@@ -236,6 +227,15 @@ impl VariableScope {
             ],
         )
     }
+}
+
+fn log_path(id: &DeploymentId, source: view::LogSource, (name, value): (&str, String)) -> String {
+    let parameters = [
+        ("kind", Some(kind_text(source.kind).to_owned())),
+        ("instance", source.instance.map(|number| number.to_string())),
+        (name, Some(value)),
+    ];
+    with_query(&format!("/deployments/{id}/logs"), &parameters)
 }
 
 fn kind_text(kind: view::LogKind) -> &'static str {

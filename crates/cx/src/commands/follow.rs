@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use control::view::{self, LogKind};
+use control::view::{self, LogKind, LogSource};
 use model::DeploymentId;
 
 use super::App;
@@ -167,18 +167,18 @@ impl Follower<'_> {
 pub(super) struct LogFollower {
     client: Client,
     id: DeploymentId,
-    kind: LogKind,
+    source: LogSource,
     reader: Option<SseReader>,
     last: Option<String>,
     pub(super) ended: bool,
 }
 
 impl LogFollower {
-    pub(super) fn new(client: &Client, id: &DeploymentId, kind: LogKind) -> Self {
+    pub(super) fn new(client: &Client, id: &DeploymentId, source: impl Into<LogSource>) -> Self {
         Self {
             client: client.clone(),
             id: id.clone(),
-            kind,
+            source: source.into(),
             reader: None,
             last: None,
             ended: false,
@@ -189,7 +189,10 @@ impl LogFollower {
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<view::LogLine>> {
         while !self.ended {
             let Some(reader) = &mut self.reader else {
-                let open = || self.client.follow_log(&self.id, self.kind, self.last.as_deref());
+                let open = || {
+                    self.client
+                        .follow_log(&self.id, self.source, self.last.as_deref())
+                };
                 self.reader = Some(patiently(open).await?);
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use control::view;
+use control::view::{self, InstanceState};
 use model::deployment::State;
 use model::units::format_millis;
 use reqwest::Url;
@@ -156,6 +156,16 @@ fn answer(check: &Check, preview: &view::Preview, paint: Paint) -> String {
     }
 }
 
+fn instance(instance: &view::Instance, paint: Paint) -> String {
+    let state = instance.state.as_str();
+    let state = match instance.state {
+        InstanceState::Running => paint.green(state),
+        InstanceState::Restarting => paint.yellow(state),
+        InstanceState::Starting | InstanceState::Asleep => paint.dim(state),
+    };
+    format!("{} {state}", instance.name())
+}
+
 fn deployment_lines(deployment: &view::Deployment, now_ms: i64, paint: Paint) -> Vec<String> {
     let mark = if deployment.current {
         paint.green("●")
@@ -184,6 +194,15 @@ fn deployment_lines(deployment: &view::Deployment, now_ms: i64, paint: Paint) ->
     let phases: Vec<String> = deployment.phases.iter().map(phase).collect();
     if !phases.is_empty() {
         lines.push(format!("    {}", paint.dim(phases.join(" · "))));
+    }
+    // Of what is ready; while it starts, the phases say more.
+    if deployment.state == State::Ready && !deployment.instances.is_empty() {
+        let instances: Vec<String> = deployment
+            .instances
+            .iter()
+            .map(|one| instance(one, paint))
+            .collect();
+        lines.push(format!("    {}", instances.join(" · ")));
     }
     if let Some(earlier) = &deployment.reused_build_of {
         lines.push(format!(

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 
-use control::view::{self, LogKind, LogLine};
-use model::DeploymentId;
+use control::view::{self, LogKind, LogLine, LogSource};
+use model::{DeploymentId, ServiceName};
 use serde::Serialize;
 
 use super::App;
-use super::follow::LogFollower;
+use super::side_by_side::{SideBySide, sources};
 use super::target;
 use crate::cli::LogsArgs;
 use crate::client::Client;
@@ -17,46 +17,53 @@ use crate::terminal::{Paint, plain};
 pub(super) async fn run(app: &App, args: &LogsArgs) -> anyhow::Result<Exit> {
     let client = app.client()?;
     let deployment = target::deployment(&client, args.deployment.as_deref(), &args.target).await?;
-    let kinds = kinds(args);
+    let sources = sources_of(&deployment, args);
     if !args.follow {
-        return pages(app, &client, &deployment, &kinds).await.map(|()| Exit::Ok);
+        return pages(app, &client, &deployment, &sources)
+            .await
+            .map(|()| Exit::Ok);
     }
-    for kind in kinds {
-        follow(app, &client, &deployment, kind).await?;
+    // Building ends before anything is written by what was built.
+    let (build, runtime): (Vec<_>, Vec<_>) = sources
+        .into_iter()
+        .partition(|source| source.kind == LogKind::Build);
+    for sources in [build, runtime] {
+        follow(app, SideBySide::new(&client, &deployment.id, sources)).await?;
     }
     Ok(Exit::Ok)
 }
 
-fn kinds(args: &LogsArgs) -> Vec<LogKind> {
-    match (args.build, args.runtime) {
-        (true, _) => vec![LogKind::Build],
-        (_, true) => vec![LogKind::Runtime],
-        _ => vec![LogKind::Build, LogKind::Runtime],
+fn sources_of(deployment: &view::Deployment, args: &LogsArgs) -> Vec<LogSource> {
+    let runtime = match args.instance {
+        None => sources(deployment, LogKind::Runtime),
+        instance => vec![LogSource {
+            kind: LogKind::Runtime,
+            instance,
+        }],
+    };
+    match (args.build, args.runtime || args.instance.is_some()) {
+        (true, _) => vec![LogKind::Build.into()],
+        (_, true) => runtime,
+        _ => [vec![LogKind::Build.into()], runtime].concat(),
     }
 }
 
-/// Prints every line of a log until it ends.
-pub(super) async fn follow(
-    app: &App,
-    client: &Client,
-    deployment: &view::Deployment,
-    kind: LogKind,
-) -> anyhow::Result<()> {
-    let mut log = LogFollower::new(client, &deployment.id, kind);
-    while let Some(line) = log.next().await? {
-        print(app, kind, &line)?;
+/// Prints every line until the logs end.
+pub(super) async fn follow(app: &App, mut logs: SideBySide) -> anyhow::Result<()> {
+    while let Some((source, line)) = logs.next().await? {
+        print(app, source, &line)?;
     }
     Ok(())
 }
 
-/// Prints what the logs of `kinds` hold, in the order in which it was written.
+/// Prints what the logs hold, in the order in which it was written.
 async fn pages(
     app: &App,
     client: &Client,
     deployment: &view::Deployment,
-    kinds: &[LogKind],
+    sources: &[LogSource],
 ) -> anyhow::Result<()> {
-    let mut logs: Vec<Pages> = kinds.iter().map(|kind| Pages::new(*kind)).collect();
+    let mut logs: Vec<Pages> = sources.iter().map(|source| Pages::new(*source)).collect();
     loop {
         for log in &mut logs {
             log.fill(client, &deployment.id).await?;
@@ -65,7 +72,7 @@ async fn pages(
             return Ok(());
         };
         if let Some(line) = logs[index].lines.pop_front() {
-            print(app, logs[index].kind, &line)?;
+            print(app, logs[index].source, &line)?;
         }
     }
 }
@@ -82,16 +89,16 @@ fn earliest(logs: &[Pages]) -> Option<usize> {
 
 /// A log that is read page by page.
 struct Pages {
-    kind: LogKind,
+    source: LogSource,
     lines: VecDeque<LogLine>,
     from: u64,
     done: bool,
 }
 
 impl Pages {
-    fn new(kind: LogKind) -> Self {
+    fn new(source: LogSource) -> Self {
         Self {
-            kind,
+            source,
             lines: VecDeque::new(),
             from: 0,
             done: false,
@@ -103,7 +110,7 @@ impl Pages {
         if self.done || !self.lines.is_empty() {
             return Ok(());
         }
-        let page = client.log(id, self.kind, self.from).await?;
+        let page = client.log(id, self.source, self.from).await?;
         self.done = page.ended || page.next == self.from || page.lines.is_empty();
         self.from = page.next;
         self.lines = page.lines.into();
@@ -114,19 +121,23 @@ impl Pages {
 #[derive(Serialize)]
 struct JsonLine<'a> {
     log: LogKind,
+    /// Where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<u32>,
     #[serde(flatten)]
     line: &'a LogLine,
 }
 
-pub(super) fn print(app: &App, kind: LogKind, line: &LogLine) -> anyhow::Result<()> {
+pub(super) fn print(app: &App, source: LogSource, line: &LogLine) -> anyhow::Result<()> {
+    let LogSource { kind: log, instance } = source;
     if app.terminal.json {
-        return app.terminal.json_line(&JsonLine { log: kind, line });
+        return app.terminal.json_line(&JsonLine { log, instance, line });
     }
-    app.terminal.result(&text(line, app.terminal.out));
+    app.terminal.result(&text(instance, line, app.terminal.out));
     Ok(())
 }
 
-fn text(line: &LogLine, paint: Paint) -> String {
+fn text(instance: Option<u32>, line: &LogLine, paint: Paint) -> String {
     let text = plain(&line.text);
     let text = match line.level.as_str() {
         "error" => paint.red(text),
@@ -134,7 +145,8 @@ fn text(line: &LogLine, paint: Paint) -> String {
         "info" => paint.dim(text),
         _ => text,
     };
-    format!("{} {text}", paint.dim(clock(line.at_ms)))
+    let whose = instance.map_or_else(String::new, |number| format!(" {}-{number}", ServiceName::web()));
+    format!("{} {text}", paint.dim(format!("{}{whose}", clock(line.at_ms))))
 }
 
 /// The time of day in UTC, `20:41:07.250`: logs of several machines stand beside each other.
@@ -163,7 +175,7 @@ mod tests {
             };
             Pages {
                 lines: times.iter().map(line).collect(),
-                ..Pages::new(kind)
+                ..Pages::new(LogSource::from(kind))
             }
         };
         let (build, runtime) = (LogKind::Build, LogKind::Runtime);
@@ -180,6 +192,10 @@ mod tests {
             level: "out".into(),
             text: "up\x1b[2J".into(),
         };
-        assert_eq!(text(&line, Paint::default()), "20:41:07.250 up\\u{1b}[2J");
+        assert_eq!(text(None, &line, Paint::default()), "20:41:07.250 up\\u{1b}[2J");
+        assert_eq!(
+            text(Some(2), &line, Paint::default()),
+            "20:41:07.250 web-2 up\\u{1b}[2J"
+        );
     }
 }

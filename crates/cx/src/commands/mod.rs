@@ -19,6 +19,7 @@ mod restore;
 mod rollback;
 mod serve;
 mod service;
+mod side_by_side;
 mod target;
 mod up;
 mod work;

@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use control::view::{self, LogKind};
+use control::view;
 use model::{InstanceId, PreviewId};
 
 use super::deploy::{Delivery, deliver, deploy, exit, serves, source};
 use super::open::dashboard;
+use super::side_by_side::SideBySide;
 use super::target::Target;
 use super::work::{Watched, Work};
 use super::{App, live, logs, runtime, serve};
@@ -149,7 +150,7 @@ async fn once(app: &App, args: &UpArgs, client: &Client, ending: &str) -> anyhow
         return Ok(exit(&deployment));
     }
     announce(app, client, &deployment, ending).await?;
-    logs::follow(app, client, &deployment, LogKind::Runtime).await?;
+    logs::follow(app, SideBySide::of_instances(client, &deployment)).await?;
     // A static site has no log; and whoever deploys again elsewhere ends this one. The preview is there all the same.
     std::future::pending::<()>().await;
     Ok(Exit::Ok)

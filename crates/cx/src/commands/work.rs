@@ -10,14 +10,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control::ops::WATCH_SECONDS;
-use control::view::{self, LogKind};
+use control::view;
 use model::deployment::State;
 use model::{Digest, PreviewId, Tree};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::deploy::{Delivery, serves};
-use super::follow::{LogFollower, finished, patiently};
+use super::follow::{finished, patiently};
+use super::side_by_side::SideBySide;
 use super::up::announce;
 use super::{App, live, logs};
 use crate::client::Client;
@@ -50,7 +51,7 @@ struct Standing {
     brought: Tree,
     /// Whether the last deployment failed.
     broken: bool,
-    log: Option<LogFollower>,
+    log: Option<SideBySide>,
     /// What is known to be on the server.
     sent: Arc<Mutex<BTreeSet<Digest>>>,
 }
@@ -66,7 +67,7 @@ impl Work<'_> {
             told: tree.clone(),
             brought: tree,
             broken: !serves(first),
-            log: serves(first).then(|| LogFollower::new(client, &first.id, LogKind::Runtime)),
+            log: serves(first).then(|| SideBySide::of_instances(client, first)),
             sent: Arc::default(),
         };
         let mut turn: Option<Turn<'_>> = None;
@@ -93,7 +94,7 @@ impl Work<'_> {
                 }
                 line = async { standing.log.as_mut().expect("guarded").next().await }, if standing.log.is_some() => {
                     match line {
-                        Ok(Some(line)) => logs::print(app, LogKind::Runtime, &line)?,
+                        Ok(Some((source, line))) => logs::print(app, source, &line)?,
                         Ok(None) => standing.log = None,
                         Err(error) => {
                             standing.log = None;
@@ -147,7 +148,7 @@ impl Work<'_> {
                 if !std::mem::replace(&mut self.announced, true) {
                     announce(self.app, self.client, &deployment, self.ending).await?;
                 }
-                standing.log = Some(LogFollower::new(self.client, &deployment.id, LogKind::Runtime));
+                standing.log = Some(SideBySide::of_instances(self.client, &deployment));
             }
         }
         standing.told = tree;

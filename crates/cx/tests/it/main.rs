@@ -15,6 +15,7 @@ mod platform;
 mod traces;
 
 mod backup;
+mod balancing;
 mod broken;
 mod completions;
 mod crash;

@@ -2,8 +2,8 @@
 //!
 //! Guards against an application that does not answer, breaks off, or answers what is not HTTP, and against asking
 //! twice for something that changes the world. What an instance has heard nothing of goes to another one, whatever it is.
-//! What it may have heard is sent once more at the most, and only where it is safe and has no body: on a new connection
-//! when a kept one turned out to be dead, otherwise to another instance.
+//! What it may have heard is sent once more at the most, and only where it is safe and has no body: to
+//! another instance, or on a new connection where a kept one turned out to be dead and there is no other instance.
 
 mod cookies;
 mod download;
@@ -84,9 +84,8 @@ pub(crate) struct Way<'a> {
 }
 
 impl Way<'_> {
-    /// Goes to another instance, because this one could not be reached; whether there is one.
+    /// Goes to another instance; whether there is one.
     fn turn(&mut self, host: &Host) -> bool {
-        self.ticket.doubt();
         let Some((Replica { instance, port, .. }, ticket)) = self.choice.next(self.instance, &host.name)
         else {
             return false;
@@ -194,8 +193,13 @@ impl Proxy {
         loop {
             let wire = match self.wire(way, anew).await {
                 Ok(wire) => wire,
-                Err(_) if way.turn(host) => continue,
-                Err(trouble) => return Err(trouble),
+                Err(trouble) => {
+                    way.ticket.doubt();
+                    match way.turn(host) {
+                        true => continue,
+                        false => return Err(trouble),
+                    }
+                }
             };
             let was_kept = wire.was_kept();
             let mut exchange = Exchange::new(wire, order);
@@ -208,8 +212,11 @@ impl Proxy {
                 Left::Safe(order) if !std::mem::replace(&mut sent, true) => order,
                 Left::Safe(_) | Left::Spent => return Err(no_answer(way, error)),
             };
-            // A kept connection can end at any moment, which says nothing of its instance.
-            if !was_kept && !way.turn(host) {
+            // A kept connection can end at any moment, which says little of its instance.
+            if !was_kept {
+                way.ticket.doubt();
+            }
+            if !way.turn(host) && !was_kept {
                 return Err(no_answer(way, error));
             }
             anew = true;

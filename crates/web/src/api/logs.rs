@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing;
 use control::Control;
 use control::ops::OpError;
-use control::view::{self, LogKind};
+use control::view::{self, LogKind, LogSource};
 use http::{HeaderMap, StatusCode, header};
 use model::DeploymentId;
 use schemars::JsonSchema;
@@ -30,11 +30,23 @@ use crate::stream::{More, Source, stream};
 pub(crate) struct Which {
     #[serde(default = "build")]
     kind: LogKind,
+    /// Of a runtime log: the number of the instance, from 1, which is the first.
+    #[schemars(range(min = 1, max = 8))]
+    instance: Option<u32>,
     /// Where to begin: 0, or what `next` of the page before said.
     #[serde(default)]
     from: u64,
     #[serde(default)]
     follow: bool,
+}
+
+impl Which {
+    fn source(&self) -> LogSource {
+        LogSource {
+            kind: self.kind,
+            instance: self.instance,
+        }
+    }
 }
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -63,7 +75,7 @@ pub(crate) async fn get(
         .and_then(|accept| accept.to_str().ok())
         .unwrap_or("");
     if !which.follow && !accept.contains("text/event-stream") {
-        return Ok(Answer(web.control.log(&id, which.kind, which.from).await?).into_response());
+        return Ok(Answer(web.control.log(&id, which.source(), which.from).await?).into_response());
     }
     let last = headers
         .get("last-event-id")
@@ -78,7 +90,7 @@ pub(crate) async fn get(
         Lines {
             control: web.control.clone(),
             id,
-            kind: which.kind,
+            source: which.source(),
             place,
         },
     )
@@ -104,14 +116,14 @@ fn parse(text: &str) -> Option<Place> {
 struct Lines {
     control: Control,
     id: DeploymentId,
-    kind: LogKind,
+    source: LogSource,
     place: Place,
 }
 
 impl Source for Lines {
     async fn more(&mut self) -> Result<More, OpError> {
         let Place { from, taken } = self.place;
-        let page = self.control.log(&self.id, self.kind, from).await?;
+        let page = self.control.log(&self.id, self.source, from).await?;
         let last = page.lines.len();
         let mut events = VecDeque::new();
         for (index, line) in page.lines.iter().enumerate().skip(taken) {
@@ -141,7 +153,7 @@ impl Source for Lines {
     }
 
     async fn changed(&self) {
-        self.control.log_changed(&self.id, self.kind).await;
+        self.control.log_changed(&self.id, self.source.kind).await;
     }
 }
 

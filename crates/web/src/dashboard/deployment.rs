@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use control::view;
 use maud::{Markup, html};
-use model::DeploymentId;
 use model::deployment::State as DeploymentState;
+use model::{DeploymentId, ServiceName};
 
 use super::layout::Page;
 use super::parts::{button, failure, phases, pill, time};
@@ -32,8 +32,8 @@ pub(super) async fn page(
         div #head data-live { (head(&deployment, preview.as_ref(), token)) }
         div #phases data-live { (phases(&deployment)) }
         div #failure data-live { @if let Some(failed) = &deployment.failure { (failure(failed)) } }
-        (log(&deployment, "build", "Build log"))
-        (log(&deployment, "runtime", "Runtime log"))
+        (log(&deployment, "kind=build", "Build log"))
+        @for number in 1..=instances(&deployment) { (runtime_log(&deployment, number)) }
         div #plan data-live { @if let Some(plan) = &deployment.plan { (plan_section(plan)) } }
     };
     let title = format!("{} {}", deployment.project, deployment.id);
@@ -70,7 +70,7 @@ fn head(deployment: &view::Deployment, preview: Option<&view::Preview>, token: &
             @if let Some(reason) = &deployment.waiting { span.mark { "waits: " (reason) } }
             @if deployment.current { span.mark { "current" } }
             @for instance in &deployment.instances {
-                span { (instance.service) @if instance.asleep { " asleep" } @else { " running" } }
+                span { (instance.name()) " " (instance.state.as_str()) }
             }
         }
         div.actions {
@@ -84,12 +84,26 @@ fn head(deployment: &view::Deployment, preview: Option<&view::Preview>, token: &
     }
 }
 
+/// How many instances the service that is shown has, or will have.
+fn instances(deployment: &view::Deployment) -> u32 {
+    let planned = deployment.plan.as_ref();
+    planned.map_or(1, |plan| plan.instances(&ServiceName::web()).max(1))
+}
+
+fn runtime_log(deployment: &view::Deployment, number: u32) -> Markup {
+    match instances(deployment) {
+        1 => log(deployment, "kind=runtime", "Runtime log"),
+        _ => log(
+            deployment,
+            &format!("kind=runtime&instance={number}"),
+            &format!("Runtime log of {}-{number}", ServiceName::web()),
+        ),
+    }
+}
+
 /// A log that the script fills as it is written.
-fn log(deployment: &view::Deployment, kind: &str, title: &str) -> Markup {
-    let address = format!(
-        "/api/v1/deployments/{}/logs?kind={kind}&follow=true",
-        deployment.id
-    );
+fn log(deployment: &view::Deployment, which: &str, title: &str) -> Markup {
+    let address = format!("/api/v1/deployments/{}/logs?{which}&follow=true", deployment.id);
     html! {
         section.log {
             h2 { (title) span.log-state data-log-state {} }
