@@ -127,8 +127,10 @@ async fn look_into(copy: &mut SqliteConnection, store: &Store) -> Result<Snapsho
         logs.push(deployment.id.to_string());
         let needed = deployment.state.is_unfinished() || deployment.state == State::Ready;
         // The source of what has ended may be gone already.
-        if needed || store.knows_tree(&deployment.source) {
-            contents.trees.insert(deployment.source);
+        if let Some(source) = &deployment.source
+            && (needed || store.knows_tree(source))
+        {
+            contents.trees.insert(*source);
         }
         if let Some(artifact) = &deployment.artifact {
             add(&mut contents, artifact);

@@ -6,6 +6,7 @@
 
 pub mod backup;
 mod bell;
+mod changes;
 mod clock;
 mod control;
 mod db;

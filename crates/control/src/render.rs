@@ -208,6 +208,7 @@ impl Control {
             state,
             waiting: row.waiting,
             source: row.source,
+            revision: row.revision,
             created_at_ms: row.created_at_ms,
             finished_at_ms: row.finished_at_ms,
             current: row.current,

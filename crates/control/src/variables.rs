@@ -70,7 +70,9 @@ impl Control {
 
     fn of_project_file(&self, deployment: &Deployment) -> BTreeMap<String, String> {
         // A file that does not parse fails the deployment in detection, with its line.
-        let file = read_project_file(&self.inner.store, &deployment.source).unwrap_or_default();
+        let source = deployment.source.as_ref();
+        let file = source.and_then(|source| read_project_file(&self.inner.store, source));
+        let file = file.unwrap_or_default();
         file.variables(deployment.environment)
     }
 

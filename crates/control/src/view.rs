@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::commit::Revision;
 use model::deployment::State;
 use model::preview::{Origin, Status, TimeToLive};
 use model::{
@@ -71,8 +72,12 @@ pub struct Deployment {
     pub url: String,
     /// The address of its preview.
     pub preview_url: String,
-    /// Digest of the source tree.
-    pub source: Digest,
+    /// Digest of the source tree; absent until it has been fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Digest>,
+    /// Where the source comes from, when nobody sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
     pub created_at_ms: i64,
     pub finished_at_ms: Option<i64>,
     /// Whether its preview's alias follows it.

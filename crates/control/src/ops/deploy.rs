@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::commit::Revision;
 use model::deployment::Event;
 use model::limits::{VARIABLE_BYTES_MAX, VARIABLES_MAX};
 use model::preview::{Origin, TimeToLive};
@@ -45,15 +46,27 @@ pub struct DeployRequest {
 }
 
 /// What a new deployment of a preview is made of.
-struct Making<'a> {
-    environment: EnvironmentName,
-    source: &'a Digest,
-    rebuild: bool,
-    prepared: Option<(&'a Plan, &'a Artifact, &'a DeploymentId)>,
+pub(crate) struct Making<'a> {
+    pub(crate) environment: EnvironmentName,
+    pub(crate) trust: Trust,
+    /// `None` where the revision has to be fetched first.
+    pub(crate) source: Option<&'a Digest>,
+    pub(crate) revision: Option<&'a Revision>,
+    pub(crate) rebuild: bool,
+    pub(crate) prepared: Option<Prepared<'a>>,
     /// In clear; sealed for the new deployment before they are written.
-    variables: &'a BTreeMap<String, String>,
-    uploaded: Option<&'a view::Phase>,
-    live_directory: Option<&'a str>,
+    pub(crate) variables: &'a BTreeMap<String, String>,
+    pub(crate) uploaded: Option<&'a view::Phase>,
+    pub(crate) live_directory: Option<&'a str>,
+}
+
+/// What an earlier deployment has built already, and which one.
+pub(crate) type Prepared<'a> = (&'a Plan, &'a Artifact, &'a DeploymentId);
+
+/// What `before` has built, as far as it has.
+pub(crate) fn prepared_by(before: &Deployment) -> Option<Prepared<'_>> {
+    let built = before.plan.as_ref().zip(before.artifact.as_ref());
+    built.map(|(plan, artifact)| (plan, artifact, &before.id))
 }
 
 impl Control {
@@ -79,7 +92,9 @@ impl Control {
         let preview = self.ensure_preview(&mut tx, wanted).await?;
         let making = Making {
             environment: request.environment,
-            source: &source,
+            trust: Trust::Owner,
+            source: Some(&source),
+            revision: None,
             rebuild: request.rebuild,
             prepared: None,
             variables: &request.variables,
@@ -95,10 +110,6 @@ impl Control {
     /// Queues a new deployment of the same source: from the same artifact, or built anew.
     pub async fn redeploy(&self, id: &DeploymentId, rebuild: bool) -> Result<view::Deployment, OpError> {
         let before = self.deployment_row(id).await?;
-        let prepared = match (&before.plan, &before.artifact) {
-            (Some(plan), Some(artifact)) if !rebuild => Some((plan, artifact, &before.id)),
-            _ => None,
-        };
         let sealed = rows::variable::of_deployment(self.db().read(), id).await?;
         let mut variables = BTreeMap::new();
         for (name, value) in sealed {
@@ -111,9 +122,12 @@ impl Control {
         rows::preview::begin_life(&mut *tx, &preview.id, preview.ttl, self.now()).await?;
         let making = Making {
             environment: before.environment,
-            source: &before.source,
+            // A stranger's source stays a stranger's, whoever asks for it again.
+            trust: before.trust,
+            source: before.source.as_ref(),
+            revision: before.revision.as_ref(),
             rebuild,
-            prepared,
+            prepared: prepared_by(&before).filter(|_| !rebuild),
             variables: &variables,
             uploaded: None,
             live_directory: before.live_directory.as_deref(),
@@ -140,7 +154,7 @@ impl Control {
     }
 
     /// Cancels what is unfinished and writes the new row; gives its id and what it superseded.
-    async fn make(
+    pub(crate) async fn make(
         &self,
         tx: &mut Transaction<'_, Sqlite>,
         preview: &Preview,
@@ -157,8 +171,9 @@ impl Control {
             id: &id,
             preview: &preview.id,
             environment: making.environment,
-            trust: Trust::Owner,
+            trust: making.trust,
             source: making.source,
+            revision: making.revision,
             rebuild: making.rebuild,
             prepared: making.prepared,
             live_directory: making.live_directory,
@@ -200,7 +215,7 @@ impl Control {
     }
 
     /// After a commit: stop whoever works on what is no longer wanted, show it, and ring.
-    pub(super) async fn after_change(&self, unwanted: &[Deployment]) {
+    pub(crate) async fn after_change(&self, unwanted: &[Deployment]) {
         for deployment in unwanted {
             self.stop_work(&deployment.id);
         }

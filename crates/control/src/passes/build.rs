@@ -64,12 +64,13 @@ impl Control {
     }
 
     async fn find_or_build(&self, deployment: &Deployment, held: &Held) -> Result<Built, Stop> {
-        let plan = self.detect(deployment, held).await?;
+        let source = self.source(deployment)?;
+        let plan = self.detect(deployment, &source, held).await?;
         let given = self.given(deployment).await?;
         let request = BuildRequest {
             name: deployment.id.short().to_owned(),
             project: deployment.project_id.clone(),
-            tree: deployment.source,
+            tree: source,
             plan,
             variables: given.variables,
             secrets: given.secrets,
@@ -136,12 +137,23 @@ impl Control {
         }
     }
 
-    async fn detect(&self, deployment: &Deployment, held: &Held) -> Result<Plan, Stop> {
+    /// The tree that the deployment is made of.
+    fn source(&self, deployment: &Deployment) -> Result<Digest, Stop> {
+        let missing = || {
+            Failure::new(
+                Code::SourceMissing,
+                "the source of the deployment is not in the store",
+            )
+        };
+        Ok(deployment.source.ok_or_else(missing)?)
+    }
+
+    async fn detect(&self, deployment: &Deployment, source: &Digest, held: &Held) -> Result<Plan, Stop> {
         if let Some(plan) = &deployment.plan {
             return Ok(plan.clone());
         }
         held.journal.phase_started("detect");
-        let (builder, source) = (self.inner.builder.clone(), deployment.source);
+        let (builder, source) = (self.inner.builder.clone(), *source);
         let live = deployment.live_directory.is_some();
         let detected = tokio::task::spawn_blocking(move || match live {
             true => builder.detect_dev(&source),

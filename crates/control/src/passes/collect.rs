@@ -230,7 +230,7 @@ impl Control {
             let leaving = deployment.finished_at_ms.is_none_or(|at| now - at < LEAVING_MS);
             let present = wanted || leaving || running.contains(&deployment.id);
             if present || deployment.newest || patience.keeps_history {
-                keep.trees.insert(deployment.source);
+                keep.trees.extend(deployment.source);
             }
             if let Some(artifact) = deployment.artifact.filter(|_| present) {
                 name(&mut keep, &artifact);

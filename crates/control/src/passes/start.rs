@@ -115,8 +115,9 @@ impl Control {
     /// Where in the source a server stopped, when its last words tell.
     fn explained(&self, deployment: &Deployment, failure: Failure, lines: &[String]) -> Failure {
         let root = deployment.plan.as_ref().map_or("", |plan| plan.root.as_str());
-        match self.inner.store.tree(&deployment.source) {
-            Ok(tree) if failure.code == Code::ServerExited => {
+        let tree = deployment.source.map(|source| self.inner.store.tree(&source));
+        match tree {
+            Some(Ok(tree)) if failure.code == Code::ServerExited => {
                 explain(failure, lines, Sources { tree: &tree, root })
             }
             _ => failure,

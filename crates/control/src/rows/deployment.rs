@@ -1,5 +1,6 @@
 //! Deployments: the rows, and the only statements that change their state.
 
+use model::commit::Revision;
 use model::deployment::{Event, State, next};
 use model::trust::Trust;
 use model::{
@@ -23,7 +24,10 @@ pub(crate) struct Deployment {
     pub(crate) sequence: i64,
     pub(crate) state: State,
     pub(crate) trust: Trust,
-    pub(crate) source: Digest,
+    /// `None` until it has been fetched.
+    pub(crate) source: Option<Digest>,
+    /// Where it is fetched from, when nobody sent it.
+    pub(crate) revision: Option<Revision>,
     pub(crate) rebuild: bool,
     /// Where its development server runs, instead of over its source.
     pub(crate) live_directory: Option<String>,
@@ -66,7 +70,8 @@ fn read(row: &SqliteRow) -> Result<Deployment, sqlx::Error> {
             .into_iter()
             .find(|t| t.as_str() == trust)
             .unwrap_or(Trust::Fork),
-        source: parsed(row, "source")?,
+        source: parsed_opt(row, "source")?,
+        revision: json_opt(row, "revision")?,
         rebuild: row.try_get::<i64, _>("rebuild")? != 0,
         live_directory: row.try_get("live_directory")?,
         plan: json_opt(row, "plan")?,
@@ -163,7 +168,8 @@ pub(crate) struct NewDeployment<'a> {
     pub(crate) preview: &'a PreviewId,
     pub(crate) environment: EnvironmentName,
     pub(crate) trust: Trust,
-    pub(crate) source: &'a Digest,
+    pub(crate) source: Option<&'a Digest>,
+    pub(crate) revision: Option<&'a Revision>,
     pub(crate) rebuild: bool,
     /// Taken over from an earlier deployment: nothing has to be built.
     pub(crate) prepared: Option<(&'a Plan, &'a Artifact, &'a DeploymentId)>,
@@ -176,14 +182,14 @@ pub(crate) async fn insert(
     new: NewDeployment<'_>,
 ) -> Result<(), sqlx::Error> {
     let sql = "INSERT INTO deployments (id, preview_id, sequence, state, environment, trust, source, rebuild, plan, \
-        artifact, reused_build_of, created_at_ms, live_directory) SELECT $1, $2, COALESCE(MAX(sequence), 0) + 1, 'queued', \
-        $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM deployments WHERE preview_id = $2";
+        artifact, reused_build_of, created_at_ms, live_directory, revision) SELECT $1, $2, COALESCE(MAX(sequence), 0) + 1, 'queued', \
+        $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM deployments WHERE preview_id = $2";
     sqlx::query(sql)
         .bind(new.id.as_str())
         .bind(new.preview.as_str())
         .bind(new.environment.as_str())
         .bind(new.trust.as_str())
-        .bind(new.source.to_string())
+        .bind(new.source.map(Digest::to_string))
         .bind(i64::from(new.rebuild))
         .bind(new.prepared.map(|(plan, _, _)| to_json(plan)).transpose()?)
         .bind(
@@ -194,6 +200,7 @@ pub(crate) async fn insert(
         .bind(new.prepared.map(|(_, _, of)| of.as_str()))
         .bind(new.now)
         .bind(new.live_directory)
+        .bind(new.revision.map(to_json).transpose()?)
         .execute(&mut **tx)
         .await
         .map(drop)
@@ -285,6 +292,15 @@ pub(crate) async fn set_plan(db: &SqlitePool, lease: &Lease, plan: &Plan) -> Res
     query.bind(to_json(plan)?).execute(db).await.map(drop)
 }
 
+/// What its revision holds, now that it has been fetched.
+pub(crate) async fn set_source(db: &SqlitePool, lease: &Lease, source: &Digest) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE deployments SET source = $3 WHERE id = $1 AND lease_boot = $2";
+    let query = sqlx::query(sql)
+        .bind(lease.deployment().as_str())
+        .bind(lease.boot());
+    query.bind(source.to_string()).execute(db).await.map(drop)
+}
+
 pub(crate) async fn set_artifact(
     tx: &mut Transaction<'_, Sqlite>,
     lease: &Lease,
@@ -357,7 +373,7 @@ pub(crate) async fn set_waiting(
 pub(crate) struct Named {
     pub(crate) id: DeploymentId,
     pub(crate) state: State,
-    pub(crate) source: Digest,
+    pub(crate) source: Option<Digest>,
     pub(crate) artifact: Option<Artifact>,
     pub(crate) finished_at_ms: Option<i64>,
     /// Whether it is the newest of its preview, which `redeploy` takes.
@@ -372,7 +388,7 @@ pub(crate) async fn named(db: impl SqliteExecutor<'_>) -> Result<Vec<Named>, sql
         Ok(Named {
             id: parsed(row, "id")?,
             state: parsed(row, "state")?,
-            source: parsed(row, "source")?,
+            source: parsed_opt(row, "source")?,
             artifact: json_opt(row, "artifact")?,
             finished_at_ms: row.try_get("finished_at_ms")?,
             newest: row.try_get::<i64, _>("newest")? != 0,

@@ -2,11 +2,15 @@
 //!
 //! Functions take whatever can execute: a pool for a single statement, a transaction where several belong together.
 
+pub(crate) mod approval;
 pub(crate) mod blob;
 pub(crate) mod build;
+pub(crate) mod command;
+pub(crate) mod delivery;
 pub(crate) mod deployment;
 pub(crate) mod event;
 pub(crate) mod forge;
+pub(crate) mod head;
 pub(crate) mod host;
 pub(crate) mod instance;
 pub(crate) mod meta;
@@ -16,6 +20,7 @@ pub(crate) mod project;
 pub(crate) mod project_repository;
 pub(crate) mod repository;
 pub(crate) mod variable;
+pub(crate) mod verdict;
 
 use std::str::FromStr;
 
