@@ -6,12 +6,18 @@
 //! calls remembers which message became which comment.
 
 pub mod change;
+pub mod command;
 mod error;
 mod forge;
+pub mod github;
+mod http;
 pub mod report;
+pub mod settings;
+mod signature;
 pub mod source;
 
 pub use change::Change;
 pub use error::ForgeError;
 pub use forge::{Capabilities, DeliveryError, Envelope, Forge, Headers, Listing};
 pub use report::{Message, Report};
+pub use settings::{Credentials, Kind, OpenError, Reach, Settings, open};
