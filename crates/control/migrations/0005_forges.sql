@@ -12,7 +12,8 @@ CREATE TABLE forges (
 );
 
 -- `outside_id` is the forge's own number of it: it survives renaming. `wanted_list` grows when the open pull requests are
--- to be listed; `listed` is the mark that the newest list answers.
+-- to be listed; `listed` is the mark that the newest list answers. `hook_url` is where a webhook of ours delivers to, or may:
+-- it is written before the webhook is made, and `hooked` after.
 CREATE TABLE repositories (
     id             TEXT PRIMARY KEY,
     forge          TEXT NOT NULL REFERENCES forges (name),
@@ -29,6 +30,11 @@ CREATE TABLE repositories (
     listed_at_ms   BIGINT,
     not_before_ms  BIGINT NOT NULL DEFAULT 0,
     trouble        TEXT,
+    hook_wanted    BIGINT NOT NULL DEFAULT 0,
+    hook_url       TEXT,
+    hooked         BIGINT NOT NULL DEFAULT 0,
+    hook_trouble   TEXT,
+    hook_not_before_ms BIGINT NOT NULL DEFAULT 0,
     created_at_ms  BIGINT NOT NULL,
     UNIQUE (forge, outside_id)
 );

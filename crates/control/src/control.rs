@@ -1,6 +1,6 @@
 //! The handle that operations and passes share: where everything is, and nothing of what is done with it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +16,7 @@ use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::db::{CommitCheck, Db, OpenDbError};
 use crate::disk::Disk;
+use crate::forges::Forges;
 use crate::links::{Activity, EdgeLinks, Probe};
 use crate::ops::Counted;
 use crate::passes::Schedule;
@@ -50,6 +51,9 @@ pub struct ControlOptions {
     pub public: PublicAddress,
     /// Where dashboard and API are reached from outside, such as `https://cygni.example.org`, without a slash at its end.
     pub platform_url: String,
+    /// Forges whose settings are given at this start and kept nowhere, by name.
+    pub forges: BTreeMap<String, forge::settings::Settings>,
+    pub forge_reach: forge::settings::Reach,
     pub store: Store,
     pub builder: Builder,
     pub provider: Arc<dyn Provider>,
@@ -96,6 +100,7 @@ pub(crate) struct Inner {
     pub(crate) token: String,
     pub(crate) public: PublicAddress,
     pub(crate) platform_url: String,
+    pub(crate) forges: Forges,
     pub(crate) tables: watch::Sender<Arc<model::route::RouteTable>>,
     pub(crate) acknowledged: watch::Receiver<u64>,
     pub(crate) wakes: Mutex<Option<mpsc::Receiver<model::InstanceId>>>,
@@ -158,6 +163,7 @@ impl Control {
             token: options.token,
             public: options.public,
             platform_url: options.platform_url,
+            forges: Forges::new(options.forges, options.forge_reach),
             tables: options.links.tables,
             acknowledged: options.links.acknowledged,
             wakes: Mutex::new(Some(options.links.wakes)),
@@ -182,6 +188,7 @@ impl Control {
         let control = Self {
             inner: Arc::new(inner),
         };
+        control.note_given_forges().await?;
         control.put_out_table().await?;
         Ok(control)
     }

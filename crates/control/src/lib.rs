@@ -11,6 +11,7 @@ mod clock;
 mod control;
 mod db;
 mod disk;
+mod forges;
 mod journal;
 mod lease;
 pub mod links;

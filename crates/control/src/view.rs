@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use model::commit::Revision;
 use model::deployment::State;
+use model::git::GitBounds;
 use model::preview::{Origin, Status, TimeToLive};
 use model::{
     Artifact, DeploymentId, Digest, EnvironmentName, Failure, InstanceId, NamespaceName, Plan, PreviewId,
-    ProjectId, ProjectName, ServiceName,
+    ProjectId, ProjectName, RepositoryId, ServiceName,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,77 @@ pub struct Project {
     pub created_at_ms: i64,
     /// How many previews it has.
     pub previews: u64,
+    /// Changes of its repository are noted, and nothing is deployed because of them.
+    #[serde(default)]
+    pub paused: bool,
+    /// Where its changes come from.
+    #[serde(default)]
+    pub repository: Option<ProjectRepository>,
+}
+
+/// Which part of which repository a project is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ProjectRepository {
+    pub repository: Repository,
+    /// The project's directory in it; empty for all of it.
+    pub root: String,
+    /// What the operator says above the `[git]` of the project's cx.toml.
+    pub settings: GitBounds,
+}
+
+/// A repository at a forge.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Repository {
+    pub id: RepositoryId,
+    /// The forge's name here.
+    pub forge: String,
+    /// `owner/name`.
+    pub name: String,
+    pub default_branch: String,
+    pub web_url: String,
+    /// `active`; `gone` where the forge has it no more; `held` where somebody has to look first.
+    pub state: String,
+    /// Why it is held.
+    pub held_reason: Option<String>,
+    /// What is wrong right now.
+    pub trouble: Option<String>,
+    /// When its open pull requests were last listed.
+    pub listed_at_ms: Option<i64>,
+    /// `set`; `wanted` where it could not be set yet; `none` where deliveries come without one, or none is wanted.
+    pub webhook: String,
+    /// Why it could not be set.
+    pub webhook_trouble: Option<String>,
+}
+
+/// Where changes come from and reports go to.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Forge {
+    pub name: String,
+    /// `github` or `gitea`.
+    pub kind: String,
+    /// Its pages.
+    pub web_url: Option<String>,
+    /// By what right it is asked: `app`, `token` or `none`.
+    pub credentials: String,
+    /// Whether the server was given it at its start, and keeps no credentials of it.
+    pub given: bool,
+    /// Where somebody lets the App see repositories.
+    pub install_url: Option<String>,
+    /// Where it delivers to.
+    pub webhook_url: String,
+    /// Repositories of projects here.
+    pub repositories: u64,
+    /// What is wrong with it right now.
+    pub trouble: Option<String>,
+    pub created_at_ms: i64,
+}
+
+/// A forge that was added, with what is shown this once.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AddedForge {
+    pub forge: Forge,
+    /// What its webhooks are signed with, for webhooks that are made by hand.
+    pub webhook_secret: String,
 }
 
 /// The previews of one change.

@@ -42,10 +42,38 @@ pub(crate) struct Environment {
     pub(crate) ca_bundle: Option<PathBuf>,
     /// `CX_LOG`: which records the server writes, in the notation of `tracing`.
     pub(crate) log: Option<String>,
+    /// Forges whose tokens are in the environment.
+    pub(crate) forges: ForgeTokens,
     /// `NOTIFY_SOCKET`: where a service manager wants to hear how the server is.
     pub(crate) notify_socket: Option<PathBuf>,
     /// `WATCHDOG_USEC`: how long the server may be silent.
     pub(crate) watchdog: Option<Duration>,
+}
+
+/// What the environment says of forges. Not `Debug`: it holds tokens.
+#[derive(Clone, Default)]
+pub(crate) struct ForgeTokens {
+    /// `GITHUB_TOKEN`.
+    pub(crate) github: Option<String>,
+    /// `GITHUB_SERVER_URL` and `GITHUB_API_URL`, as GitHub's own runners have them.
+    pub(crate) github_url: Option<String>,
+    pub(crate) github_api_url: Option<String>,
+    /// `GITEA_TOKEN`.
+    pub(crate) gitea: Option<String>,
+    /// `GITEA_SERVER_URL`.
+    pub(crate) gitea_url: Option<String>,
+    /// `CX_WEBHOOK_SECRET`: what their webhooks are signed with.
+    pub(crate) webhook_secret: Option<String>,
+}
+
+impl std::fmt::Debug for ForgeTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (github, gitea) = (self.github.is_some(), self.gitea.is_some());
+        f.debug_struct("ForgeTokens")
+            .field("github", &github)
+            .field("gitea", &gitea)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Environment {
@@ -78,6 +106,14 @@ impl Environment {
             proxy: var("HTTPS_PROXY").or_else(|| var("https_proxy")),
             ca_bundle: path("SSL_CERT_FILE"),
             log: var("CX_LOG"),
+            forges: ForgeTokens {
+                github: var("GITHUB_TOKEN"),
+                github_url: var("GITHUB_SERVER_URL"),
+                github_api_url: var("GITHUB_API_URL"),
+                gitea: var("GITEA_TOKEN"),
+                gitea_url: var("GITEA_SERVER_URL"),
+                webhook_secret: var("CX_WEBHOOK_SECRET"),
+            },
             notify_socket: var("NOTIFY_SOCKET").map(PathBuf::from),
             watchdog: var("WATCHDOG_USEC")
                 .and_then(|text| text.parse().ok())

@@ -11,16 +11,17 @@ use crate::view;
 impl Control {
     /// Every project, by name.
     pub async fn projects(&self) -> Result<Vec<view::Project>, OpError> {
-        Ok(rows::project::all(self.db().read())
-            .await?
-            .into_iter()
-            .map(shown)
-            .collect())
+        let mut projects = Vec::new();
+        for row in rows::project::all(self.db().read()).await? {
+            projects.push(self.show_project(row).await?);
+        }
+        Ok(projects)
     }
 
     /// One project.
     pub async fn project(&self, name: &ProjectName) -> Result<view::Project, OpError> {
-        self.project_row(name).await.map(shown)
+        let row = self.project_row(name).await?;
+        self.show_project(row).await
     }
 
     /// Makes a project; one of that name that is there already is as good.
@@ -41,6 +42,7 @@ impl Control {
             }
         }
         let mut tx = self.db().begin().await?;
+        let connection = rows::project_repository::of_project(&mut *tx, &project.id).await?;
         rows::variable::delete_of(&mut tx, name.as_str(), None).await?;
         // A preview made in this very moment holds the project back, and the operation can be asked for again.
         rows::project::delete(&mut *tx, &project.id).await.map_err(|_| {
@@ -51,7 +53,15 @@ impl Control {
             )
             .hint("Delete it again.")
         })?;
+        if let Some(connection) = &connection {
+            self.release_repository(&mut tx, &connection.repository_id)
+                .await?;
+        }
         tx.commit().await?;
+        if let Some(connection) = connection {
+            self.tend_hook(&connection.repository_id).await?;
+            self.inner.work.ring();
+        }
         Ok(deleted)
     }
 
@@ -84,18 +94,20 @@ impl Control {
         }
     }
 
+    async fn show_project(&self, row: rows::project::Project) -> Result<view::Project, OpError> {
+        Ok(view::Project {
+            repository: self.shown_connection(&row.id).await?,
+            id: row.id,
+            name: row.name,
+            created_at_ms: row.created_at_ms,
+            previews: row.previews,
+            paused: row.paused,
+        })
+    }
+
     async fn unknown_project(&self, name: &ProjectName) -> Result<OpError, OpError> {
         let all = rows::project::all(self.db().read()).await?;
         let names = all.iter().map(|project| project.name.as_str());
         Ok(OpError::unknown("project", name.as_str(), names))
-    }
-}
-
-fn shown(row: rows::project::Project) -> view::Project {
-    view::Project {
-        id: row.id,
-        name: row.name,
-        created_at_ms: row.created_at_ms,
-        previews: row.previews,
     }
 }

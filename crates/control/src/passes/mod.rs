@@ -2,13 +2,14 @@
 //!
 //! Each wakes by the bell and polls as a slow fallback. None owns a fact that is not in a row: after a crash they simply
 //! continue. *advance* moves deployments forward, *converge* makes what runs equal to what the rows call for, *report*
-//! tells what was reached, *upkeep* lets things end, *collect* gives back the disk.
+//! tells what was reached, *upkeep* lets things end, *collect* gives back the disk, *hooks* keeps webhooks as they are wanted.
 
 mod advance;
 mod build;
 mod collect;
 mod converge;
 mod deploy;
+mod hooks;
 mod publish;
 mod report;
 mod start;
@@ -46,6 +47,7 @@ impl Control {
             self.repeat(&shutdown, POLL, async |control| control.report().await),
             self.repeat(&shutdown, UPKEEP_EVERY, async |control| control.upkeep().await),
             self.repeat(&shutdown, POLL, async |control| control.collect().await),
+            self.repeat(&shutdown, UPKEEP_EVERY, async |control| control.hooks().await),
             self.take_wakes(&shutdown),
             async {
                 shutdown.cancelled().await;
@@ -93,6 +95,7 @@ impl Control {
         self.report().await;
         self.upkeep().await;
         self.collect().await;
+        self.hooks().await;
     }
 
     async fn repeat(&self, shutdown: &CancellationToken, every: Duration, pass: impl AsyncFn(&Control)) {

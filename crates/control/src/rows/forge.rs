@@ -6,6 +6,7 @@ use sqlx::{Row, SqliteExecutor};
 #[derive(Clone, Debug)]
 pub(crate) struct Forge {
     pub(crate) name: String,
+    pub(crate) kind: String,
     /// Its settings, sealed; empty for one whose settings the server is given at every start.
     pub(crate) sealed: String,
     /// Up to when deliveries that failed have been asked for again.
@@ -27,6 +28,7 @@ impl Forge {
 fn read(row: &SqliteRow) -> Result<Forge, sqlx::Error> {
     Ok(Forge {
         name: row.try_get("name")?,
+        kind: row.try_get("kind")?,
         sealed: row.try_get("sealed")?,
         redelivered_at_ms: row.try_get("redelivered_at_ms")?,
         not_before_ms: row.try_get("not_before_ms")?,

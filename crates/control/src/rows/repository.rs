@@ -41,6 +41,21 @@ pub(crate) struct Repository {
     pub(crate) listed_at_ms: Option<i64>,
     pub(crate) not_before_ms: i64,
     pub(crate) trouble: Option<String>,
+    pub(crate) hook: Hook,
+}
+
+/// The webhook that delivers what happens in one repository, where the forge has no other way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hook {
+    pub(crate) wanted: bool,
+    /// Where one delivers to, or may: written before it is made.
+    pub(crate) url: Option<String>,
+    /// Whether the one at `url` has been made.
+    pub(crate) done: bool,
+    /// Why it is not as it is wanted, for people.
+    pub(crate) trouble: Option<String>,
+    /// Not to be tried before.
+    pub(crate) not_before_ms: i64,
 }
 
 impl Repository {
@@ -71,11 +86,26 @@ fn read(row: &SqliteRow) -> Result<Repository, sqlx::Error> {
         listed_at_ms: row.try_get("listed_at_ms")?,
         not_before_ms: row.try_get("not_before_ms")?,
         trouble: row.try_get("trouble")?,
+        hook: Hook {
+            wanted: row.try_get::<i64, _>("hook_wanted")? != 0,
+            url: row.try_get("hook_url")?,
+            done: row.try_get::<i64, _>("hooked")? != 0,
+            trouble: row.try_get("hook_trouble")?,
+            not_before_ms: row.try_get("hook_not_before_ms")?,
+        },
     })
 }
 
 pub(crate) async fn all(db: impl SqliteExecutor<'_>) -> Result<Vec<Repository>, sqlx::Error> {
     let query = sqlx::query("SELECT * FROM repositories ORDER BY forge, name, id");
+    query.fetch_all(db).await?.iter().map(read).collect()
+}
+
+pub(crate) async fn of_forge(
+    db: impl SqliteExecutor<'_>,
+    forge: &str,
+) -> Result<Vec<Repository>, sqlx::Error> {
+    let query = sqlx::query("SELECT * FROM repositories WHERE forge = $1 ORDER BY name, id").bind(forge);
     query.fetch_all(db).await?.iter().map(read).collect()
 }
 
@@ -111,7 +141,7 @@ pub(crate) async fn set(
         VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8) \
         ON CONFLICT (forge, outside_id) DO UPDATE SET name = excluded.name, installation = excluded.installation, \
         default_branch = excluded.default_branch, web_url = excluded.web_url, trouble = NULL, not_before_ms = 0, \
-        state = CASE state WHEN 'gone' THEN 'active' ELSE state END, wanted_list = wanted_list + 1";
+        state = CASE state WHEN 'gone' THEN 'active' ELSE state END, wanted_list = wanted_list + 1, listed_tag = NULL";
     sqlx::query(sql)
         .bind(id.as_str())
         .bind(forge)
@@ -137,9 +167,10 @@ pub(crate) async fn set_state(
     query.execute(db).await.map(drop)
 }
 
-/// Its open pull requests are to be listed.
+/// Its open pull requests are to be listed, all of them, whether anything has changed at the forge or not.
 pub(crate) async fn want_list(db: impl SqliteExecutor<'_>, id: &RepositoryId) -> Result<(), sqlx::Error> {
-    let query = sqlx::query("UPDATE repositories SET wanted_list = wanted_list + 1 WHERE id = $1");
+    let query =
+        sqlx::query("UPDATE repositories SET wanted_list = wanted_list + 1, listed_tag = NULL WHERE id = $1");
     query.bind(id.as_str()).execute(db).await.map(drop)
 }
 
@@ -170,11 +201,31 @@ pub(crate) async fn note(
     query.execute(db).await.map(drop)
 }
 
-/// Removes those that no project belongs to.
-pub(crate) async fn delete_unused(tx: &mut Transaction<'_, Sqlite>) -> Result<(), sqlx::Error> {
-    let sql = "DELETE FROM repositories WHERE NOT EXISTS \
+/// How its webhook is, and what is wanted of it.
+pub(crate) async fn set_hook(
+    db: impl SqliteExecutor<'_>,
+    id: &RepositoryId,
+    hook: &Hook,
+) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE repositories SET hook_wanted = $2, hook_url = $3, hooked = $4, hook_trouble = $5, \
+        hook_not_before_ms = $6 WHERE id = $1";
+    sqlx::query(sql)
+        .bind(id.as_str())
+        .bind(i64::from(hook.wanted))
+        .bind(&hook.url)
+        .bind(i64::from(hook.done))
+        .bind(&hook.trouble)
+        .bind(hook.not_before_ms)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+/// Removes those of a forge that no project belongs to.
+pub(crate) async fn delete_unused(tx: &mut Transaction<'_, Sqlite>, forge: &str) -> Result<(), sqlx::Error> {
+    let sql = "DELETE FROM repositories WHERE forge = $1 AND NOT EXISTS \
         (SELECT 1 FROM project_repositories p WHERE p.repository_id = repositories.id)";
-    sqlx::query(sql).execute(&mut **tx).await.map(drop)
+    sqlx::query(sql).bind(forge).execute(&mut **tx).await.map(drop)
 }
 
 /// The column says something else than a state.

@@ -180,6 +180,8 @@ fn options(
         master_key: [9; 32],
         token: "token".to_owned(),
         platform_url: "http://cygni.test".to_owned(),
+        forges: Default::default(),
+        forge_reach: Default::default(),
         public: PublicAddress {
             scheme: "http",
             domain: "localhost".to_owned(),

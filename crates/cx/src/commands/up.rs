@@ -36,7 +36,9 @@ pub(super) fn run(app: &App, args: UpArgs) -> anyhow::Result<Exit> {
     }
     serve::acquire()?;
     serve::records(&app, "warn");
-    let options = ServerOptions::new(&args.serve, &app.environment)?;
+    let mut options = ServerOptions::new(&args.serve, &app.environment)?;
+    // It follows a directory, and nobody asked it to talk to a forge.
+    options.forges.clear();
     runtime()?.block_on(own(&app, &args, &options))
 }
 

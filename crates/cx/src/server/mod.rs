@@ -3,6 +3,7 @@
 //! It is put together here and nowhere else: control and edge know each other only through the channels of `links`.
 
 mod data;
+mod forges;
 mod links;
 mod manager;
 mod options;

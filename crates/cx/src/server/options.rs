@@ -1,5 +1,6 @@
 //! What a server is told: flags over environment over `server.toml` over defaults.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ const BUILDS_MIN: usize = 2;
 const BUILDS_PER_PROJECT: usize = 2;
 
 /// Everything that the wiring needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct ServerOptions {
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) data: PathBuf,
@@ -30,6 +31,8 @@ pub(crate) struct ServerOptions {
     pub(crate) dashboard_host: String,
     /// Where dashboard and API are reached from outside, where that is not `http://` and their host.
     pub(crate) public_url: Option<Url>,
+    /// Forges that are known as long as this server runs.
+    pub(crate) forges: BTreeMap<String, forge::settings::Settings>,
     /// Who called `sudo`, and may read the token too.
     pub(crate) sudo: Option<(u32, u32)>,
     /// Where toolchains and dependencies come from.
@@ -66,6 +69,7 @@ impl ServerOptions {
             data,
             dashboard_host: dashboard.map_or_else(|| domain.clone(), |host| host.to_ascii_lowercase()),
             public_url: args.public_url.as_ref().or(settings.public_url.as_ref()).cloned(),
+            forges: super::forges::given(&environment.forges)?,
             policy: settings.policy(),
             builds_max: settings.builds.at_once.unwrap_or(cores.max(BUILDS_MIN)),
             builds_per_project_max: settings.builds.per_project.unwrap_or(BUILDS_PER_PROJECT),

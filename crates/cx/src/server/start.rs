@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use builder::{Builder, BuilderOptions, SandboxRunner};
 use control::{Clock, Control, ControlOptions, Disk, PublicAddress};
 use edge::{Edge, EdgeOptions, PlatformService};
+use forge::settings::Reach;
 use model::Digest;
 use model::route::RouteTable;
 use provider::Provider;
@@ -209,6 +210,11 @@ fn control_options(
             port: public_port(address),
         },
         platform_url: dashboard_url(options, address),
+        forges: options.forges.clone(),
+        forge_reach: Reach {
+            proxy: options.proxy.clone(),
+            ..Reach::default()
+        },
         store: ground.store.clone(),
         builder: ground.builder.clone(),
         provider: Arc::clone(&ground.provider),

@@ -7,12 +7,14 @@ mod blobs;
 mod deployments;
 mod describe;
 mod events;
+mod forges;
 mod health;
 mod logs;
 mod namespaces;
 mod new_deployment;
 mod previews;
 mod projects;
+mod repositories;
 mod usage;
 mod variables;
 
@@ -44,6 +46,8 @@ fn operations() -> Vec<Operation> {
         health::operations(),
         usage::operations(),
         projects::operations(),
+        forges::operations(),
+        repositories::operations(),
         blobs::operations(),
         deployments::operations(),
         logs::operations(),

@@ -207,6 +207,8 @@ async fn control(directory: &TempDir) -> Control {
         master_key: [9; 32],
         token: TOKEN.to_owned(),
         platform_url: "http://cygni.test".to_owned(),
+        forges: Default::default(),
+        forge_reach: Default::default(),
         public: PublicAddress {
             scheme: "http",
             domain: "localhost".to_owned(),

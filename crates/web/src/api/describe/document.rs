@@ -116,6 +116,7 @@ fn tags() -> Value {
             "projects",
             "Codebases with settings, and the files that they have sent.",
         ),
+        ("forges", "Where changes of repositories come from."),
         ("deployments", "Attempts to serve one state of a project's files."),
         ("previews", "Long-lived environments with a stable address each."),
         ("namespaces", "The previews that belong to one change."),
@@ -170,6 +171,10 @@ fn part(name: &str, schemas: &mut Schemas) -> Value {
         "project" => (of::<ProjectName>(schemas), "The name of a project."),
         "namespace" => (of::<NamespaceName>(schemas), "The name of a namespace."),
         "preview" => (of::<PreviewId>(schemas), "The id of a preview."),
+        "forge" => {
+            let text = json!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,39}$" });
+            (text, "The name that a forge has here.")
+        }
         "digest" => (of::<Digest>(schemas), "The SHA-256 of the bytes."),
         "deployment" => {
             let text = json!({ "type": "string", "minLength": 1 });

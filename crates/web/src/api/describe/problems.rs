@@ -36,6 +36,17 @@ pub(super) const KNOWN: &[Known] = &[
     ),
     known(401, "no_token", "The request carries no token."),
     known(401, "wrong_token", "The token is not that of this server."),
+    known(
+        403,
+        "forge_denied",
+        "The forge refused the credentials that it was given to us with.",
+    ),
+    known(404, "no_forge", "No forge is known yet."),
+    known(
+        404,
+        "repository_not_found",
+        "The forge has no such repository, or none that we may see.",
+    ),
     known(404, "not_found", "What the path names is not there."),
     known(
         409,
@@ -52,6 +63,17 @@ pub(super) const KNOWN: &[Known] = &[
         409,
         "in_use",
         "The project was given something new while it was being deleted.",
+    ),
+    known(
+        409,
+        "connected",
+        "The project belongs to another repository already.",
+    ),
+    known(409, "not_connected", "The project has no repository."),
+    known(
+        409,
+        "forge_in_use",
+        "Projects belong to repositories of the forge.",
     ),
     known(
         409,
@@ -103,6 +125,32 @@ pub(super) const KNOWN: &[Known] = &[
         "invalid_variable",
         "The name or the value of a variable is not a possible one.",
     ),
+    known(
+        422,
+        "invalid_forge_name",
+        "The name of a forge is not a possible one.",
+    ),
+    known(
+        422,
+        "forge_invalid",
+        "The address or the credentials of a forge cannot be right.",
+    ),
+    known(
+        422,
+        "forge_ambiguous",
+        "There are several forges, and none is named.",
+    ),
+    known(422, "forge_refused", "The forge would not do what it was asked."),
+    known(
+        422,
+        "invalid_root",
+        "The root directory is not a path in a repository.",
+    ),
+    known(
+        422,
+        "invalid_settings",
+        "What is said of a project cannot be: a limit of 0, or a name that is too long.",
+    ),
     known(422, "no_scope", "Neither a project nor a namespace is named."),
     known(422, "ambiguous", "Several deployments begin with what is given."),
     known(
@@ -116,6 +164,16 @@ pub(super) const KNOWN: &[Known] = &[
         500,
         "internal",
         "The server could not do it; its log says why, under the request's id.",
+    ),
+    known(
+        503,
+        "forge_unavailable",
+        "The forge cannot be reached, or asks us to wait.",
+    ),
+    known(
+        503,
+        "forge_without_credentials",
+        "The credentials of the forge were not given to the server at this start.",
     ),
     known(503, "too_many_followers", "Too many event streams are open."),
     known(
