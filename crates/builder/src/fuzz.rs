@@ -1,26 +1,42 @@
 //! What is fed with bytes from outside, for `fuzz/` and for the property tests below: in no program that is shipped.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
-use crate::toolchain::hostile;
+use crate::toolchain::hostile::{self, Zip};
 
 /// Bytes of an archive that one run unpacks; a bigger one only takes longer.
 const ARCHIVE_BYTES_MAX: usize = 64 << 10;
 
-/// A package of a registry, a tar or a zip: unpacking stays inside its directory and makes nothing but files and
-/// directories.
+/// A package of a registry, a tar: unpacking stays inside its directory and makes nothing but files and directories.
 pub fn archive(bytes: &[u8]) {
+    stays_inside(bytes, |to| hostile::tar(bytes, to));
+}
+
+/// A zip, by everyone who unpacks one.
+pub fn zip(bytes: &[u8]) {
+    for by in [Zip::Plain, Zip::Go, Zip::Wheel] {
+        stays_inside(bytes, |to| hostile::zip(bytes, to, by));
+    }
+    if let Ok(hash) = hostile::go_hash(bytes) {
+        assert!(hash.starts_with("h1:"), "{hash}");
+        assert_eq!(
+            hostile::go_hash(bytes).ok(),
+            Some(hash),
+            "another hash of the same bytes"
+        );
+    }
+}
+
+/// Half-unpacked packages are thrown away by whoever asked; what was written must be inside all the same.
+fn stays_inside(bytes: &[u8], unpack: impl FnOnce(&Path) -> io::Result<()>) {
     let Ok(outside) = tempfile::tempdir() else { return };
     let inside = outside.path().join("package");
     if bytes.len() > ARCHIVE_BYTES_MAX || fs::create_dir(&inside).is_err() {
         return;
     }
-    // Half-unpacked packages are thrown away by whoever asked; what was written must be inside all the same.
-    let _ = match bytes.starts_with(b"PK") {
-        true => hostile::zip(bytes, &inside),
-        false => hostile::tar(bytes, &inside),
-    };
+    let _ = unpack(&inside);
     let beside = fs::read_dir(outside.path()).map_or(0, Iterator::count);
     assert_eq!(beside, 1, "something was written beside the directory");
     assert_plain(&inside);
@@ -56,6 +72,8 @@ pub fn registry(bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use proptest::prelude::*;
 
     #[test]
@@ -81,6 +99,19 @@ mod tests {
             archive.extend_from_slice(&tail);
             archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
             super::archive(&archive);
+        }
+
+        #[test]
+        fn zips_stay_inside(name in "[./a-z]{0,20}", text in any::<Vec<u8>>(), mode in any::<u32>(), wrong in any::<(u16, u8)>()) {
+            let mut zip = ::zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+            let options = ::zip::write::SimpleFileOptions::default().unix_permissions(mode);
+            zip.start_file(name, options).unwrap();
+            zip.write_all(&text).unwrap();
+            let mut bytes = zip.finish().unwrap().into_inner();
+            super::zip(&bytes);
+            let index = usize::from(wrong.0) % bytes.len();
+            bytes[index] ^= wrong.1;
+            super::zip(&bytes);
         }
 
         #[test]
