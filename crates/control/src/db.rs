@@ -143,3 +143,58 @@ async fn migrate(writer: &SqlitePool, path: &Path) -> Result<(), OpenDbError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Brings a database to the schema of the first `count` migrations.
+    async fn at_schema(path: &Path, count: usize) -> SqlitePool {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        let pool = SqlitePool::connect_with(options).await.unwrap();
+        for sql in &MIGRATIONS[..count] {
+            sqlx::raw_sql(*sql).execute(&pool).await.unwrap();
+        }
+        let version = format!("PRAGMA user_version = {count}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(version))
+            .execute(&pool)
+            .await
+            .unwrap();
+        pool
+    }
+
+    #[tokio::test]
+    async fn an_instance_from_before_is_the_first_of_its_service() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cygni.db");
+        let before = at_schema(&path, 3).await;
+        let rows = "INSERT INTO projects VALUES ('prj', 'shop', 1); \
+            INSERT INTO previews (id, project_id, namespace, environment, origin, keep, created_at_ms) \
+                VALUES ('pre', 'prj', 'main', 'preview', '{}', 5, 1); \
+            INSERT INTO deployments (id, preview_id, sequence, state, environment, trust, source, rebuild, created_at_ms) \
+                VALUES ('dpl', 'pre', 1, 'ready', 'preview', 'owner', 'x', 0, 1); \
+            INSERT INTO instances (id, deployment_id, service, wanted, port, restarts, created_at_ms) \
+                VALUES ('ins', 'dpl', 'web', 'awake', 3000, 2, 1);";
+        sqlx::raw_sql(rows).execute(&before).await.unwrap();
+        before.close().await;
+
+        let db = Db::open(&path, None).await.unwrap();
+        let found: (String, i64, i64, i64) =
+            sqlx::query_as("SELECT id, replica, port, restarts FROM instances WHERE deployment_id = 'dpl'")
+                .fetch_one(db.read())
+                .await
+                .unwrap();
+        assert_eq!(found, ("ins".to_owned(), 1, 3000, 2));
+        // It still goes with its deployment.
+        sqlx::query("DELETE FROM deployments")
+            .execute(db.write())
+            .await
+            .unwrap();
+        let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM instances")
+            .fetch_one(db.read())
+            .await
+            .unwrap();
+        assert_eq!(left, 0);
+        db.close().await;
+    }
+}

@@ -70,8 +70,8 @@ impl Edge {
         self.server.activity().clone()
     }
 
-    /// Serves until `shutdown`; then takes no more connections, cuts upgraded ones and event streams, and lets open
-    /// requests finish within `drain_time`.
+    /// Serves until `shutdown`; then takes no more connections, takes leave of WebSockets, cuts event streams, and lets
+    /// open requests finish within `drain_time`.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let (server, mut tables) = (self.server.clone(), self.tables.clone());
         // Tables may have come since the sockets were opened: the first visitor is served from the newest.

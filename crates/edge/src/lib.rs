@@ -31,6 +31,7 @@ mod request_id;
 mod sendfile;
 mod serve;
 mod stalling;
+mod switched;
 mod table;
 mod upload;
 mod visitors;

@@ -20,6 +20,7 @@ use crate::live::Live;
 use crate::options::{EdgeLimits, EdgeLinks, EdgeOptions};
 use crate::page::{Reader, Trouble, name_request};
 use crate::proxy::{Errand, Proxy, Way};
+use crate::switched::Switched;
 use crate::table::Tables;
 use crate::upload::Upload;
 use crate::{Activity, Peer, PlatformService, REQUEST_ID_HEADER, request_id};
@@ -34,6 +35,7 @@ pub(crate) struct Server {
     proxy: Proxy,
     platform: PlatformService,
     files: Arc<Files>,
+    switched: Switched,
     stop: CancellationToken,
     abandon: CancellationToken,
     /// Where the platform runs.
@@ -46,18 +48,21 @@ impl Server {
         let stop = CancellationToken::new();
         let limits = &options.limits;
         let wakes = Arc::new(Wakes::new(links.wakes, limits.held_max, limits.hold_time));
-        let proxy = Proxy::new(&options, links.dialer, wakes.clone(), stop.clone());
+        let abandon = CancellationToken::new();
+        let switched = Switched::new(stop.clone(), abandon.clone());
+        let proxy = Proxy::new(&options, links.dialer, wakes.clone(), switched.clone());
         let tables = Arc::new(Tables::new(first, links.acknowledged, activity.clone()));
         Self {
-            live: Live::new(tables.clone(), options.public_scheme.clone(), stop.clone()),
+            live: Live::new(tables.clone(), options.public_scheme.clone(), switched.clone()),
             tables,
             activity,
             wakes,
             proxy,
             platform: links.platform,
             files: Files::new(links.store),
+            switched,
             stop,
-            abandon: CancellationToken::new(),
+            abandon,
             home: Handle::current(),
             options,
         }
@@ -86,6 +91,11 @@ impl Server {
 
     pub(crate) fn activity(&self) -> &Activity {
         &self.activity
+    }
+
+    /// Connections that have switched their protocol.
+    pub(crate) fn switched(&self) -> &Switched {
+        &self.switched
     }
 
     /// Fires when no new requests are taken.

@@ -61,6 +61,7 @@ impl Worker {
         accepting.shutdown().await;
         connections.close();
         connections.wait().await;
+        this.server.switched().ended().await;
     }
 
     async fn accept(self: Arc<Self>, listener: StdListener, connections: TaskTracker) {

@@ -18,7 +18,6 @@ use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use tokio_util::sync::CancellationToken;
 
 use self::insert::insert;
 use self::policy::Site;
@@ -27,6 +26,7 @@ use crate::answer::Reply;
 use crate::host::Host;
 use crate::page::{Trouble, accepts_html};
 use crate::proxy::Errand;
+use crate::switched::Switched;
 use crate::table::Tables;
 
 /// Everything below is the platform's own on every host of a preview; no application is asked.
@@ -48,9 +48,9 @@ pub(crate) struct Page {
 }
 
 impl Live {
-    pub(crate) fn new(tables: Arc<Tables>, scheme: String, stop: CancellationToken) -> Self {
+    pub(crate) fn new(tables: Arc<Tables>, scheme: String, switched: Switched) -> Self {
         Self {
-            sockets: Sockets::new(tables.clone(), stop),
+            sockets: Sockets::new(tables.clone(), switched),
             tables,
             scheme,
         }

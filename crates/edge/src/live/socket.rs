@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::answer::Reply;
 use crate::page::Trouble;
 use crate::proxy::Errand;
+use crate::switched::Switched;
 use crate::table::Tables;
 
 /// Open pages of one host.
@@ -34,13 +35,15 @@ const MESSAGE_BYTES_MAX: usize = 1 << 10;
 const PING_TIME: Duration = Duration::from_secs(30);
 /// How long the change of protocol, or sending a few bytes, may take.
 const SEND_TIME: Duration = Duration::from_secs(10);
+/// How long a page may take to answer a close.
+const LEAVE_TIME: Duration = Duration::from_secs(1);
 /// Nobody works on the preview any more (`live.js` knows it).
 const NOT_WATCHED: u16 = 4001;
 
 /// All sockets of the edge.
 pub(super) struct Sockets {
     tables: Arc<Tables>,
-    stop: CancellationToken,
+    switched: Switched,
     open: Arc<Mutex<HashMap<String, usize>>>,
 }
 
@@ -57,10 +60,10 @@ struct Socket {
 }
 
 impl Sockets {
-    pub(super) fn new(tables: Arc<Tables>, stop: CancellationToken) -> Self {
+    pub(super) fn new(tables: Arc<Tables>, switched: Switched) -> Self {
         Self {
             tables,
-            stop,
+            switched,
             open: Arc::default(),
         }
     }
@@ -86,10 +89,10 @@ impl Sockets {
         };
         let socket = Socket {
             tables: self.tables.clone(),
-            stop: self.stop.clone(),
+            stop: self.switched.stop().clone(),
             place,
         };
-        tokio::spawn(socket.run(hyper::upgrade::on(request)));
+        self.switched.spawn(socket.run(hyper::upgrade::on(request)));
         let mut response = Response::new(Reply::empty());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -209,7 +212,8 @@ async fn close(
     };
     send(&mut stream, Message::Close(Some(frame))).await?;
     // The other side answers with a close of its own, or goes.
-    while let Ok(Some(Ok(_))) = timeout(SEND_TIME, stream.next()).await {}
+    let gone = async { while let Some(Ok(_)) = stream.next().await {} };
+    let _ = timeout(LEAVE_TIME, gone).await;
     Ok(())
 }
 
@@ -274,7 +278,8 @@ mod tests {
     fn places_are_bounded_and_given_back() {
         let (acknowledged, _) = tokio::sync::watch::channel(0);
         let tables = Tables::new(Arc::default(), acknowledged, crate::Activity::new(1));
-        let sockets = Sockets::new(Arc::new(tables), CancellationToken::new());
+        let switched = Switched::new(CancellationToken::new(), CancellationToken::new());
+        let sockets = Sockets::new(Arc::new(tables), switched);
         let mut held: Vec<Place> = (0..SOCKETS_PER_HOST_MAX)
             .map(|_| sockets.place("a").unwrap())
             .collect();

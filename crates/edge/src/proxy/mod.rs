@@ -8,6 +8,7 @@
 mod cookies;
 mod download;
 mod exchange;
+mod frames;
 mod framing;
 mod head;
 mod pool;
@@ -27,7 +28,6 @@ use hyper::body::Incoming;
 use model::InstanceId;
 use model::route::Replica;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use self::download::Download;
 use self::exchange::{Broken, Exchange, Left, Order, sending};
@@ -43,6 +43,7 @@ use crate::hold::Wakes;
 use crate::host::Host;
 use crate::options::{Dial, EdgeLimits, EdgeOptions};
 use crate::page::{Reader, Trouble};
+use crate::switched::Switched;
 use crate::upload::{Upload, UploadError};
 
 pub(crate) use self::pool::Pool;
@@ -60,7 +61,7 @@ pub(crate) struct Proxy {
     public_scheme: String,
     public_port: Option<u16>,
     wakes: Arc<Wakes>,
-    stop: CancellationToken,
+    switched: Switched,
 }
 
 /// A request with what the edge knows of it.
@@ -113,7 +114,7 @@ impl Proxy {
         options: &EdgeOptions,
         dialer: Arc<dyn Dial>,
         wakes: Arc<Wakes>,
-        stop: CancellationToken,
+        switched: Switched,
     ) -> Self {
         Self {
             dialer,
@@ -121,7 +122,7 @@ impl Proxy {
             public_port: options.public_port,
             limits: options.limits.clone(),
             wakes,
-            stop,
+            switched,
         }
     }
 
@@ -166,13 +167,15 @@ impl Proxy {
             let visitor = visitor.ok_or(Trouble::UpstreamInvalid)?;
             let tunnel = Tunnel {
                 idle_time: self.limits.stream_idle_time,
-                stop: self.stop.clone(),
+                stop: self.switched.stop().clone(),
                 ticket,
+                is_websocket: is_websocket(&response),
             };
-            tokio::spawn(tunnel.run(visitor, exchange.wire.into_parts()));
+            self.switched
+                .spawn(tunnel.run(visitor, exchange.wire.into_parts()));
             return Ok(response.map(|()| Reply::empty()));
         }
-        let stop = is_event_stream(&response).then(|| self.stop.clone());
+        let stop = is_event_stream(&response).then(|| self.switched.stop().clone());
         let keeping = Keeping {
             worker: way.worker,
             max: self.limits.pool_idle_max,
@@ -318,4 +321,9 @@ fn is_event_stream<B>(response: &Response<B>) -> bool {
     let kind = response.headers().get(http::header::CONTENT_TYPE);
     kind.and_then(|kind| kind.as_bytes().trim_ascii_start().get(..KIND.len()))
         .is_some_and(|kind| kind.eq_ignore_ascii_case(KIND))
+}
+
+fn is_websocket<B>(response: &Response<B>) -> bool {
+    let protocol = response.headers().get(http::header::UPGRADE);
+    protocol.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }

@@ -12,6 +12,7 @@ mod files;
 mod forwarding;
 mod hosts;
 mod http2;
+mod leaving;
 mod limits;
 mod live;
 mod streams;

@@ -9,19 +9,18 @@ use crate::application::{Application, raw, read_head};
 use crate::visitor::Visitor;
 use crate::world::{World, asleep, awake, instance};
 
-const UPGRADE: &str = "GET /socket HTTP/1.1\r\nHost: a.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                       Sec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n";
+const UPGRADE: &str = "GET /socket HTTP/1.1\r\nHost: a.localhost\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\
+                       Sec-Echo-Key: x\r\n\r\n";
 
 /// Switches the protocol, then sends back what it gets.
 async fn echo(world: &World) -> Application {
     raw(world, 1, |mut stream| async move {
         let head = read_head(&mut stream).await.unwrap().to_lowercase();
         assert!(
-            head.contains("\r\nconnection: upgrade\r\n") && head.contains("\r\nsec-websocket-key: x\r\n"),
+            head.contains("\r\nconnection: upgrade\r\n") && head.contains("\r\nsec-echo-key: x\r\n"),
             "{head}"
         );
-        let switch =
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello";
+        let switch = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello";
         stream.write_all(switch.as_bytes()).await.unwrap();
         let (mut from, mut to) = stream.split();
         let _ = tokio::io::copy(&mut from, &mut to).await;
@@ -72,10 +71,7 @@ async fn an_upgraded_connection_carries_bytes_both_ways_and_counts_as_open() {
     let mut visitor = Visitor::new(world.address).await;
     visitor.send(UPGRADE).await;
     let answer = visitor.head().await;
-    assert_eq!(
-        (answer.status, answer.header("upgrade")),
-        (101, Some("websocket"))
-    );
+    assert_eq!((answer.status, answer.header("upgrade")), (101, Some("echo")));
     assert!(answer.header("x-cygni-deployment").is_some());
     assert_eq!(visitor.exactly(5).await, b"hello");
     for message in ["one", "two"] {
