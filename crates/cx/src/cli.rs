@@ -1,5 +1,7 @@
 //! The command line: one table that drives parsing and help.
 
+mod repositories;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -10,6 +12,11 @@ use model::{EnvironmentName, NamespaceName, ProjectName};
 use reqwest::Url;
 
 use crate::exit::EXIT_CODES;
+
+pub(crate) use repositories::{
+    AddForgeArgs, CreateProjectArgs, DeleteProjectArgs, ForgeCommand, ForgeKindArg, GithubCommand,
+    ProjectCommand, SetProjectArgs, SetupArgs,
+};
 
 /// Turns a directory into a live, isolated preview with its own URL.
 #[derive(Debug, Parser)]
@@ -133,6 +140,15 @@ pub(crate) enum Command {
     /// Set, unset and list variables
     #[command(subcommand)]
     Env(EnvCommand),
+    /// Projects, and the repositories whose changes they follow
+    #[command(subcommand)]
+    Project(ProjectCommand),
+    /// Forges: where changes come from
+    #[command(subcommand)]
+    Forge(ForgeCommand),
+    /// GitHub
+    #[command(subcommand)]
+    Github(GithubCommand),
 }
 
 #[derive(Clone, Debug, Args)]

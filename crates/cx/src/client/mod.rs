@@ -7,10 +7,12 @@ mod address;
 mod api;
 mod event;
 mod problem;
+mod repositories;
 mod request;
 mod sse;
 
 pub(crate) use address::{Address, DEFAULT_PORT, find};
 pub(crate) use api::{Live, NewDeployment, Uploaded, VariableScope};
+pub(crate) use repositories::Connection;
 pub(crate) use request::{Client, deepest, host_of, http};
 pub(crate) use sse::SseReader;

@@ -8,12 +8,15 @@ mod df;
 mod doctor;
 mod env;
 mod follow;
+mod forge;
+mod github;
 mod inspect;
 mod list;
 mod live;
 mod logs;
 mod open;
 mod plan;
+mod project;
 mod redeploy;
 mod restore;
 mod rollback;
@@ -84,6 +87,9 @@ async fn over_the_api(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Delete(args) => delete::run(app, &args).await,
         Command::Env(args) => env::run(app, &args).await,
         Command::Df => df::run(app).await,
+        Command::Project(command) => project::run(app, &command).await,
+        Command::Forge(command) => forge::run(app, &command).await,
+        Command::Github(command) => github::run(app, &command).await,
         Command::Up(_)
         | Command::Serve(_)
         | Command::Doctor(_)

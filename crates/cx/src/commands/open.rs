@@ -20,11 +20,18 @@ pub(super) async fn run(app: &App, args: &OpenArgs) -> anyhow::Result<Exit> {
     } else {
         app.terminal.result(&url);
     }
-    if app.environment.desktop && !app.terminal.json && !open(&url) {
+    if app.environment.desktop && !app.terminal.json {
+        browse(app, &url);
+    }
+    Ok(Exit::Ok)
+}
+
+/// Opens an address that has been printed already.
+pub(super) fn browse(app: &App, url: &str) {
+    if !open(url) {
         app.terminal
             .warn("no browser could be started; open the address above");
     }
-    Ok(Exit::Ok)
 }
 
 /// The address of the dashboard that logs in whoever opens it.
