@@ -19,7 +19,7 @@ use crate::disk::Disk;
 use crate::forges::Forges;
 use crate::links::{Activity, EdgeLinks, Probe};
 use crate::ops::Counted;
-use crate::passes::Schedule;
+use crate::passes::{Following, Schedule};
 use crate::patience::Patient;
 use crate::policy::Policy;
 use crate::rows;
@@ -116,6 +116,8 @@ pub(crate) struct Inner {
     pub(crate) boot: String,
     pub(crate) installation: String,
     pub(crate) started_at_ms: i64,
+    /// What this run has done about repositories.
+    pub(crate) following: Mutex<Following>,
     /// What is being moved forward.
     pub(crate) drives: Mutex<HashMap<DeploymentId, Drive>>,
     /// Things outside that somebody is at work on, by name: nobody else may touch them meanwhile.
@@ -172,6 +174,7 @@ impl Control {
             work: Bell::new(),
             news: Bell::new(),
             lines: Bell::new(),
+            following: Mutex::default(),
             drives: Mutex::default(),
             counted: tokio::sync::Mutex::default(),
             collecting: tokio::sync::Mutex::new(Schedule::from(now_ms)),

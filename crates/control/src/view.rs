@@ -333,3 +333,19 @@ pub struct Health {
     /// What stands behind every label of a preview's host.
     pub domain: String,
 }
+
+/// Something that a forge delivered.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Delivery {
+    /// The name of the forge here.
+    pub forge: String,
+    /// The forge's id of it, the same when it is delivered again.
+    pub delivery: String,
+    /// The forge's name of what happened, such as `pull_request`.
+    pub event: String,
+    pub received_at_ms: i64,
+    /// When it had been worked on; absent before.
+    pub done_at_ms: Option<i64>,
+    /// What came of it.
+    pub outcome: String,
+}

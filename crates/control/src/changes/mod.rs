@@ -7,5 +7,5 @@ mod verdict;
 
 pub(crate) use decide::{Candidate, ProjectFacts, decide};
 pub(crate) use head::{Head, Truth};
-pub(crate) use paths::touches;
+pub(crate) use paths::{names_branch, touches};
 pub(crate) use verdict::{Basis, Settings, Verdict};

@@ -17,7 +17,7 @@ pub(crate) fn touches(paths: &[String], files: &ChangedFiles) -> Result<bool, St
 }
 
 /// Whether `branch` is one of `patterns`.
-pub(super) fn names_branch(patterns: &[String], branch: &str) -> Result<bool, String> {
+pub(crate) fn names_branch(patterns: &[String], branch: &str) -> Result<bool, String> {
     Ok(globs(patterns)?.is_match(branch))
 }
 

@@ -2,6 +2,7 @@
 //! passes do the rest. Command line, API and dashboard are thin skins over these.
 
 mod blobs;
+mod deliver;
 mod deploy;
 mod error;
 mod follow;
@@ -17,10 +18,13 @@ mod usage;
 mod watching;
 
 pub use blobs::InlineFile;
+pub use deliver::{DeliverError, Delivered};
 pub use deploy::DeployRequest;
+pub(crate) use deploy::{Making, prepared_by};
 pub use error::{Kind, OpError};
 pub use forges::{ForgeApp, ForgeKind, NewForge};
 pub use live::{LiveDirectory, PROOF_PREFIX};
+pub(crate) use previews::WantedPreview;
 pub use previews::{NewPreview, PreviewChange};
 pub(crate) use usage::Counted;
 

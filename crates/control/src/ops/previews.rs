@@ -6,6 +6,7 @@ use sqlx::{Sqlite, Transaction};
 
 use super::OpError;
 use crate::control::Control;
+use crate::rows::deployment::Deployment;
 use crate::rows::event::NewEvent;
 use crate::rows::preview::Preview;
 use crate::rows::{self};
@@ -32,15 +33,15 @@ pub struct NewPreview {
 }
 
 /// What a preview must be like, whether it has to be made or not.
-pub(super) struct WantedPreview<'a> {
-    pub(super) project: &'a ProjectName,
-    pub(super) namespace: &'a NamespaceName,
-    pub(super) environment: EnvironmentName,
-    pub(super) origin: &'a Origin,
+pub(crate) struct WantedPreview<'a> {
+    pub(crate) project: &'a ProjectName,
+    pub(crate) namespace: &'a NamespaceName,
+    pub(crate) environment: EnvironmentName,
+    pub(crate) origin: &'a Origin,
     /// Where the project says; what the server says otherwise.
-    pub(super) keep: Option<u32>,
+    pub(crate) keep: Option<u32>,
     /// The same.
-    pub(super) ttl: Option<TimeToLive>,
+    pub(crate) ttl: Option<TimeToLive>,
 }
 
 impl Control {
@@ -68,7 +69,7 @@ impl Control {
     }
 
     /// The preview that is wanted, made where it is not there yet; its project must be. Its time begins anew.
-    pub(super) async fn ensure_preview(
+    pub(crate) async fn ensure_preview(
         &self,
         tx: &mut Transaction<'_, Sqlite>,
         wanted: WantedPreview<'_>,
@@ -191,11 +192,24 @@ impl Control {
 
     /// Removes every row that calls for something of the preview; what is at work on it stops.
     pub(crate) async fn delete_preview_rows(&self, row: &Preview, kind: &'static str) -> Result<(), OpError> {
-        let deployments = rows::deployment::of(self.db().read(), &row.id).await?;
         let mut tx = self.db().begin().await?;
-        rows::host::bury(&mut tx, &row.id, None, self.now()).await?;
-        rows::preview::delete(&mut tx, &row.id).await?;
-        rows::variable::delete_of(&mut tx, row.project.as_str(), Some(row.namespace.as_str())).await?;
+        let deployments = self.delete_preview_in(&mut tx, row, kind).await?;
+        tx.commit().await?;
+        self.after_change(&deployments).await;
+        Ok(())
+    }
+
+    /// The same as part of a larger change; gives what is no longer wanted.
+    pub(crate) async fn delete_preview_in(
+        &self,
+        tx: &mut Transaction<'_, Sqlite>,
+        row: &Preview,
+        kind: &'static str,
+    ) -> Result<Vec<Deployment>, OpError> {
+        let deployments = rows::deployment::of(&mut **tx, &row.id).await?;
+        rows::host::bury(tx, &row.id, None, self.now()).await?;
+        rows::preview::delete(tx, &row.id).await?;
+        rows::variable::delete_of(tx, row.project.as_str(), Some(row.namespace.as_str())).await?;
         let event = NewEvent {
             kind,
             project: Some(&row.project),
@@ -203,10 +217,8 @@ impl Control {
             deployment: None,
             detail: Vec::new(),
         };
-        rows::event::add(&mut *tx, self.now(), event).await?;
-        tx.commit().await?;
-        self.after_change(&deployments).await;
-        Ok(())
+        rows::event::add(&mut **tx, self.now(), event).await?;
+        Ok(deployments)
     }
 
     pub(super) async fn preview_row(&self, id: &PreviewId) -> Result<Preview, OpError> {

@@ -1,11 +1,12 @@
 //! The passes: small repeatable loops that move the world towards the rows.
 //!
 //! Each wakes by the bell and polls as a slow fallback. None owns a fact that is not in a row: after a crash they simply
-//! continue. *advance* moves deployments forward, *converge* makes what runs equal to what the rows call for, *report*
+//! continue. *changes* turns what forges tell into deployments, *advance* moves deployments forward, *converge* makes what runs equal to what the rows call for, *report*
 //! tells what was reached, *upkeep* lets things end, *collect* gives back the disk, *hooks* keeps webhooks as they are wanted.
 
 mod advance;
 mod build;
+mod changes;
 mod collect;
 mod converge;
 mod deploy;
@@ -15,6 +16,7 @@ mod report;
 mod start;
 mod upkeep;
 
+pub(crate) use changes::Following;
 pub(crate) use collect::Schedule;
 
 use std::time::Duration;
@@ -42,6 +44,7 @@ impl Control {
     /// Runs the passes until `shutdown`; then builds are stopped, and what serves goes on serving.
     pub async fn run(&self, shutdown: CancellationToken) {
         tokio::join!(
+            self.repeat(&shutdown, POLL, async |control| control.changes().await),
             self.repeat(&shutdown, POLL, async |control| control.advance().await),
             self.repeat(&shutdown, POLL, async |control| control.converge().await),
             self.repeat(&shutdown, POLL, async |control| control.report().await),
@@ -90,6 +93,7 @@ impl Control {
 
     /// Runs every pass once, and does not wait for what they begin.
     pub async fn pass(&self) {
+        self.changes().await;
         self.advance().await;
         self.converge().await;
         self.report().await;

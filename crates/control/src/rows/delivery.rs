@@ -45,11 +45,14 @@ pub(crate) async fn insert(
     Ok(query.execute(db).await?.rows_affected() == 1)
 }
 
-/// The oldest that nobody has worked on, `most` at the most.
-pub(crate) async fn undone(db: impl SqliteExecutor<'_>, most: i64) -> Result<Vec<Delivery>, sqlx::Error> {
-    let sql =
-        "SELECT * FROM deliveries WHERE done_at_ms IS NULL ORDER BY received_at_ms, forge, delivery LIMIT $1";
-    let query = sqlx::query(sql).bind(most);
+/// The oldest of a forge that nobody has worked on, `most` at the most.
+pub(crate) async fn undone(
+    db: impl SqliteExecutor<'_>,
+    forge: &str,
+    most: i64,
+) -> Result<Vec<Delivery>, sqlx::Error> {
+    let sql = "SELECT * FROM deliveries WHERE done_at_ms IS NULL AND forge = $1 ORDER BY received_at_ms, delivery LIMIT $2";
+    let query = sqlx::query(sql).bind(forge).bind(most);
     query.fetch_all(db).await?.iter().map(read).collect()
 }
 

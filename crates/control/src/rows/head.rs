@@ -164,9 +164,35 @@ pub(crate) async fn want_look_at_all(
     query.execute(&mut **tx).await.map(drop)
 }
 
-pub(crate) async fn delete(db: impl SqliteExecutor<'_>, row: &HeadRow) -> Result<(), sqlx::Error> {
-    let query =
-        sqlx::query("DELETE FROM heads WHERE repository_id = $1 AND head = $2 AND looked = wanted_look");
-    let query = query.bind(row.repository.as_str()).bind(row.head.to_string());
+/// Those that are to be looked at now, `most` at the most.
+pub(crate) async fn due(
+    db: impl SqliteExecutor<'_>,
+    repository: &RepositoryId,
+    now: i64,
+    most: i64,
+) -> Result<Vec<HeadRow>, sqlx::Error> {
+    let sql = "SELECT * FROM heads WHERE repository_id = $1 AND looked < wanted_look AND not_before_ms <= $2 \
+        ORDER BY attempts, head LIMIT $3";
+    let query = sqlx::query(sql).bind(repository.as_str()).bind(now).bind(most);
+    query.fetch_all(db).await?.iter().map(read).collect()
+}
+
+/// Nothing of it is left to be removed.
+const NOTHING_LEFT: &str = "looked = wanted_look AND NOT EXISTS (SELECT 1 FROM verdicts v \
+    WHERE v.repository_id = heads.repository_id AND v.head = heads.head AND v.deployed IS NOT NULL)";
+
+/// Forgets those that have been over since before then and of which nothing is left.
+pub(crate) async fn forget_over(db: impl SqliteExecutor<'_>, before_ms: i64) -> Result<(), sqlx::Error> {
+    let sql = format!("DELETE FROM heads WHERE over = 1 AND looked_at_ms < $1 AND {NOTHING_LEFT}");
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(before_ms);
     query.execute(db).await.map(drop)
+}
+
+/// Forgets a head that no project wants.
+pub(crate) async fn forget(tx: &mut Transaction<'_, Sqlite>, row: &HeadRow) -> Result<(), sqlx::Error> {
+    let sql = format!("DELETE FROM heads WHERE repository_id = $1 AND head = $2 AND {NOTHING_LEFT}");
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(row.repository.as_str())
+        .bind(row.head.to_string());
+    query.execute(&mut **tx).await.map(drop)
 }

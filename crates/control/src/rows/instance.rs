@@ -110,7 +110,10 @@ pub(crate) async fn all(db: &SqlitePool) -> Result<Vec<Instance>, sqlx::Error> {
     sqlx::query(sql).fetch_all(db).await?.iter().map(read).collect()
 }
 
-pub(crate) async fn of(db: &SqlitePool, deployment: &DeploymentId) -> Result<Vec<Instance>, sqlx::Error> {
+pub(crate) async fn of(
+    db: impl SqliteExecutor<'_>,
+    deployment: &DeploymentId,
+) -> Result<Vec<Instance>, sqlx::Error> {
     let sql = sqlx::AssertSqlSafe(format!("{SELECT} WHERE i.deployment_id = $1 {ORDER}"));
     sqlx::query(sql)
         .bind(deployment.as_str())

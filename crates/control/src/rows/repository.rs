@@ -8,7 +8,7 @@ use model::RepositoryId;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, SqliteExecutor, Transaction};
 
-use super::parsed;
+use super::{parsed, parsed_opt};
 
 /// Whether changes of a repository are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,14 @@ pub(crate) struct Repository {
     pub(crate) listed_at_ms: Option<i64>,
     pub(crate) not_before_ms: i64,
     pub(crate) trouble: Option<String>,
+    /// What a change called it, when that is another name; to be confirmed.
+    pub(crate) said_name: Option<RepositoryName>,
+    /// Whether a change said that it has been deleted; to be confirmed.
+    pub(crate) said_gone: bool,
+    /// How often in a row asking about it failed.
+    pub(crate) attempts: u32,
+    /// Whether somebody has said that its sudden loss of pull requests is right.
+    pub(crate) drop_accepted: bool,
     pub(crate) hook: Hook,
 }
 
@@ -86,6 +94,10 @@ fn read(row: &SqliteRow) -> Result<Repository, sqlx::Error> {
         listed_at_ms: row.try_get("listed_at_ms")?,
         not_before_ms: row.try_get("not_before_ms")?,
         trouble: row.try_get("trouble")?,
+        said_name: parsed_opt(row, "said_name")?,
+        said_gone: row.try_get::<i64, _>("said_gone")? != 0,
+        attempts: row.try_get::<i64, _>("attempts")? as u32,
+        drop_accepted: row.try_get::<i64, _>("drop_accepted")? != 0,
         hook: Hook {
             wanted: row.try_get::<i64, _>("hook_wanted")? != 0,
             url: row.try_get("hook_url")?,
@@ -219,6 +231,79 @@ pub(crate) async fn set_hook(
         .execute(db)
         .await
         .map(drop)
+}
+
+/// A change spoke of another name, or of its end: it is to be asked about.
+pub(crate) async fn set_said(
+    tx: &mut Transaction<'_, Sqlite>,
+    id: &RepositoryId,
+    (name, gone): (Option<&RepositoryName>, bool),
+) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE repositories SET said_name = COALESCE($2, said_name), said_gone = CASE WHEN $3 = 1 THEN 1 ELSE said_gone END, \
+        wanted_list = wanted_list + 1, not_before_ms = 0 WHERE id = $1";
+    let query = sqlx::query(sql)
+        .bind(id.as_str())
+        .bind(name.map(ToString::to_string))
+        .bind(i64::from(gone));
+    query.execute(&mut **tx).await.map(drop)
+}
+
+/// What may be seen at the forge has changed: all its repositories are to be asked about, whatever was wrong.
+pub(crate) async fn want_lists_of(tx: &mut Transaction<'_, Sqlite>, forge: &str) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE repositories SET wanted_list = wanted_list + 1, not_before_ms = 0 WHERE forge = $1";
+    let query = sqlx::query(sql).bind(forge);
+    query.execute(&mut **tx).await.map(drop)
+}
+
+/// What the forge answers about it; what changes said of it is settled by that.
+pub(crate) async fn set_truth(
+    db: impl SqliteExecutor<'_>,
+    id: &RepositoryId,
+    truth: &forge::source::Repository,
+) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE repositories SET name = $2, installation = $3, default_branch = $4, web_url = $5, \
+        said_name = NULL, said_gone = 0, attempts = 0, \
+        state = CASE state WHEN 'gone' THEN 'active' ELSE state END WHERE id = $1";
+    let query = sqlx::query(sql)
+        .bind(id.as_str())
+        .bind(truth.reference.name.to_string())
+        .bind(&truth.reference.installation)
+        .bind(&truth.default_branch)
+        .bind(&truth.web_url);
+    query.execute(db).await.map(drop)
+}
+
+/// Asking about it failed once more; not again before then.
+pub(crate) async fn set_failed(
+    db: impl SqliteExecutor<'_>,
+    id: &RepositoryId,
+    (trouble, attempts): (&str, u32),
+    not_before_ms: i64,
+) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE repositories SET trouble = $2, attempts = $3, not_before_ms = $4 WHERE id = $1";
+    let query = sqlx::query(sql)
+        .bind(id.as_str())
+        .bind(trouble)
+        .bind(i64::from(attempts))
+        .bind(not_before_ms);
+    query.execute(db).await.map(drop)
+}
+
+/// It can be asked about again.
+pub(crate) async fn set_well(db: impl SqliteExecutor<'_>, id: &RepositoryId) -> Result<(), sqlx::Error> {
+    let sql = "UPDATE repositories SET trouble = NULL, attempts = 0, not_before_ms = 0 WHERE id = $1";
+    sqlx::query(sql).bind(id.as_str()).execute(db).await.map(drop)
+}
+
+/// Whether a sudden loss of pull requests is right this time.
+pub(crate) async fn set_drop_accepted(
+    db: impl SqliteExecutor<'_>,
+    id: &RepositoryId,
+    accepted: bool,
+) -> Result<(), sqlx::Error> {
+    let query = sqlx::query("UPDATE repositories SET drop_accepted = $2 WHERE id = $1");
+    let query = query.bind(id.as_str()).bind(i64::from(accepted));
+    query.execute(db).await.map(drop)
 }
 
 /// Removes those of a forge that no project belongs to.

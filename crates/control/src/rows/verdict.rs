@@ -100,6 +100,27 @@ pub(crate) async fn set_deployed(
     query.execute(&mut **tx).await.map(drop)
 }
 
+pub(crate) async fn delete(tx: &mut Transaction<'_, Sqlite>, place: Place<'_>) -> Result<(), sqlx::Error> {
+    let sql = "DELETE FROM verdicts WHERE repository_id = $1 AND head = $2 AND project_id = $3";
+    bound(sql, place).execute(&mut **tx).await.map(drop)
+}
+
+/// Numbers that change whenever something changes that verdicts of the repository rest upon.
+pub(crate) async fn counts(
+    db: impl SqliteExecutor<'_>,
+    repository: &RepositoryId,
+) -> Result<[i64; 6], sqlx::Error> {
+    let sql = "SELECT (SELECT COUNT(*) FROM heads WHERE repository_id = $1), \
+        (SELECT COALESCE(SUM(looked), 0) FROM heads WHERE repository_id = $1), \
+        (SELECT COALESCE(SUM(over), 0) FROM heads WHERE repository_id = $1), \
+        (SELECT COUNT(*) FROM approvals WHERE repository_id = $1), \
+        (SELECT COUNT(*) FROM verdicts WHERE repository_id = $1), \
+        (SELECT COUNT(deployed) FROM verdicts WHERE repository_id = $1)";
+    let query = sqlx::query_as::<_, (i64, i64, i64, i64, i64, i64)>(sql).bind(repository.as_str());
+    let (heads, looked, over, approvals, verdicts, deployed) = query.fetch_one(db).await?;
+    Ok([heads, looked, over, approvals, verdicts, deployed])
+}
+
 type Query<'q> = sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments>;
 
 fn bound<'q>(sql: &'static str, place: Place<'_>) -> Query<'q> {
