@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use model::commit::CommitSha;
 use sandbox::log::{Level, Line};
 use sandbox::{Ended, Exit};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::build::fetch;
 use crate::build::{RunError, Runner, StepEnd, StepSpec};
 
 /// What a command does.
@@ -60,6 +62,11 @@ impl FakeRunner {
             .entry(command.to_owned())
             .or_default()
             .push(script);
+    }
+
+    /// From now on fetching `commit` does `script`; what it writes is the source.
+    pub fn on_fetch(&self, commit: &CommitSha, script: Script) {
+        self.on(&fetch::command(commit), script);
     }
 
     /// Every step that was run, in order.

@@ -14,7 +14,7 @@ pub mod source;
 pub mod toolchain;
 
 pub use build::{
-    BuildError, BuildRequest, Builder, BuilderOptions, Observer, PackageCache, RunError, Runner,
-    SandboxRunner, StepEnd, StepSpec,
+    BuildError, BuildRequest, Builder, BuilderOptions, FetchRequest, Fetched, Observer, PackageCache, Remote,
+    RunError, Runner, SandboxRunner, StepEnd, StepSpec,
 };
 pub use toolchain::Registries;

@@ -19,6 +19,7 @@ pub const LOCATIONS_MAX: usize = 10;
 #[schemars(rename = "FailureStage")]
 pub enum Stage {
     Upload,
+    Source,
     Detect,
     Toolchain,
     Install,
@@ -112,6 +113,22 @@ macro_rules! codes {
 codes! {
     SourceMissing "source_missing" Upload Platform
         "Deploy again: the uploaded files are no longer in the store."
+    GitMissing "git_missing" Source Platform
+        "Install git on the server, from its distribution: programs below /usr/local are not seen by sandboxes."
+    SourceUnreachable "source_unreachable" Source Platform
+        "Check that the server reaches the forge; the deployment is tried again by itself."
+    SourceDenied "source_denied" Source Platform
+        "Give the token, or the installation of the App, the right to read the repository."
+    CommitGone "commit_gone" Source Project
+        "Push again: the branch was rewritten, and the forge no longer hands out the commit."
+    SubmoduleFailed "submodule_failed" Source Project
+        "Correct the address in .gitmodules, push the submodule's commit, or give the token the right to read it."
+    LfsMissing "lfs_missing" Source Platform
+        "Install git-lfs on the server, from its distribution."
+    LfsFailed "lfs_failed" Source Project
+        "Push the missing objects with `git lfs push --all`, and check the address in .lfsconfig."
+    SourceInvalid "source_invalid" Source Project
+        "Use UTF-8 names, and links that stay inside the repository; keep generated and huge files out of it."
     EmptySource "empty_source" Detect Project
         "Deploy a directory that holds files; check what .gitignore and .cxignore leave out."
     RootMissing "root_missing" Detect Project

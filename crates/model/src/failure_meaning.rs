@@ -18,6 +18,38 @@ impl Code {
                 "The files of the deployment are no longer in the store, so there is nothing to build.",
                 "the source sha256:4473e1… is not in the store",
             ),
+            Self::GitMissing => (
+                "The source is in a repository, and the server has no git to fetch it with.",
+                "there is no `git` below /usr/bin",
+            ),
+            Self::SourceUnreachable => (
+                "The forge did not hand out the repository: no connection, no answer in time, or an error of its own.",
+                "https://git.example.com/team/shop could not be fetched: Could not resolve host: git.example.com",
+            ),
+            Self::SourceDenied => (
+                "The forge refused the credentials, or says that there is no such repository, which it says of private ones too.",
+                "https://git.example.com/team/shop could not be fetched: Authentication failed",
+            ),
+            Self::CommitGone => (
+                "The commit of the change is not in the repository any more, or too far behind what its branch is now.",
+                "commit 0123456 is not in https://git.example.com/team/shop",
+            ),
+            Self::SubmoduleFailed => (
+                "A submodule could not be fetched: its address is none that may be used, it cannot be read, or its commit is not there.",
+                "the submodule `vendor/ui` could not be fetched: Authentication failed",
+            ),
+            Self::LfsMissing => (
+                "Files of the repository are kept in Git LFS, and the server has no git-lfs to fetch them with.",
+                "files are kept in Git LFS, and there is no `git-lfs` below /usr/bin",
+            ),
+            Self::LfsFailed => (
+                "Files that are kept in Git LFS could not be fetched.",
+                "files kept in Git LFS could not be fetched: Object does not exist on the server",
+            ),
+            Self::SourceInvalid => (
+                "The repository holds something that is not taken as a source: a name that is no text, a link that leads outside, a file that is too large, or too many files.",
+                "the link `config` points to `/etc/config`, outside the tree",
+            ),
             Self::EmptySource => (
                 "No file was sent: the directory is empty, or everything in it is ignored.",
                 "the source holds no files",

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::capability::Capabilities;
 use crate::cgroup::{self, Tree};
-use crate::egress::{Policy, Rules};
+use crate::egress::{AllowedAddress, Policy, Rules};
 use crate::error::{FoundError, RemoveError, SpawnError, StartError};
 use crate::exit::Exit;
 use crate::limits;
@@ -178,7 +178,7 @@ impl Host {
         };
         let sandbox = start::start(&inner.zygote, spec.clone(), prepared).await?;
         sandbox
-            .open_gateway(self.rules(spec.egress.clone()))
+            .open_gateway(self.rules(spec.egress.clone(), &spec.opened))
             .await
             .map_err(SpawnError::Silent)?;
         Ok(sandbox)
@@ -240,7 +240,7 @@ impl Host {
         }
         let policy = state.policy.clone();
         match Sandbox::adopt(&dir, state).await {
-            Ok(sandbox) => match sandbox.open_gateway(self.rules(policy)).await {
+            Ok(sandbox) => match sandbox.open_gateway(self.rules(policy, &[])).await {
                 Ok(()) => Found::Running(sandbox),
                 Err(error) => Found::Broken {
                     name,
@@ -272,11 +272,13 @@ impl Host {
         format!("{}{name}", self.inner.options.cgroup_prefix)
     }
 
-    fn rules(&self, policy: Policy) -> Rules {
+    fn rules(&self, policy: Policy, opened: &[AllowedAddress]) -> Rules {
         let options = &self.inner.options;
+        let mut allow = options.allow.clone();
+        allow.addresses.extend_from_slice(opened);
         Rules {
             policy,
-            allow: options.allow.clone(),
+            allow,
             upstream: options.upstream.clone(),
         }
     }

@@ -16,6 +16,8 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const MOUNTS_MAX: usize = 64;
 /// The most lower layers of one overlay; the kernel takes its options on one page.
 pub const LOWERS_MAX: usize = 100;
+/// The most addresses that one spec may open.
+const OPENED_MAX: usize = 16;
 /// The largest spec on its way to the zygote, in bytes, secrets and files included.
 pub const SPEC_BYTES_MAX: usize = 1 << 20;
 
@@ -34,6 +36,9 @@ pub struct Spec {
     pub mounts: Vec<Mount>,
     pub limits: Limits,
     pub egress: egress::Policy,
+    /// Addresses that only this sandbox reaches although they are private or the host's own. One of loopback, with its
+    /// port, stands for the host's in place of the sandbox's. For leashed ones: nobody remembers it.
+    pub opened: Vec<egress::AllowedAddress>,
     pub lifetime: Lifetime,
     pub log: LogOptions,
     /// At most 63 bytes of `[a-z0-9-]`.
@@ -51,6 +56,7 @@ impl Spec {
             mounts: Vec::new(),
             limits: Limits::default(),
             egress: egress::Policy::None,
+            opened: Vec::new(),
             lifetime: Lifetime::Leashed,
             log: LogOptions::default(),
             hostname: "sandbox".to_owned(),
@@ -90,6 +96,21 @@ impl Spec {
             return Err(InvalidSpec::new("mounts", &found, "at most 64 are possible"));
         }
         self.mounts.iter().try_for_each(Mount::check)?;
+        if self.opened.len() > OPENED_MAX {
+            let found = self.opened.len().to_string();
+            return Err(InvalidSpec::new(
+                "opened addresses",
+                &found,
+                "at most 16 are possible",
+            ));
+        }
+        if !self.opened.is_empty() && self.lifetime == Lifetime::Detached {
+            return Err(InvalidSpec::new(
+                "lifetime",
+                "detached",
+                "only a leashed sandbox has addresses opened for it alone",
+            ));
+        }
         self.limits.check()
     }
 }
@@ -341,6 +362,15 @@ mod tests {
         spec.limits.wall_seconds = Some(0);
         let error = spec.check().unwrap_err().to_string();
         assert_eq!(error, "wall_seconds cannot be \"0\": raise it");
+    }
+
+    #[test]
+    fn addresses_are_opened_for_leashed_sandboxes_only() {
+        let mut spec = Spec::new("a", ["true"]);
+        spec.opened.push("127.0.0.1:3000".parse().unwrap());
+        assert_eq!(spec.check(), Ok(()));
+        spec.lifetime = Lifetime::Detached;
+        assert!(spec.check().is_err());
     }
 
     #[test]

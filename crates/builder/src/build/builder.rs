@@ -173,6 +173,14 @@ impl Builder {
         &self.inner.store
     }
 
+    pub(super) fn runner(&self) -> &dyn Runner {
+        &*self.inner.runner
+    }
+
+    pub(super) fn caches(&self) -> &Caches {
+        &self.inner.caches
+    }
+
     /// Whether everything that the artifact consists of is still in the store.
     pub fn is_present(&self, artifact: &Artifact) -> bool {
         let store = &self.inner.store;

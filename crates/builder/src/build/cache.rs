@@ -1,8 +1,8 @@
-//! What is kept from build to build: what package managers fetched, and what compilers made.
+//! What is kept from build to build: what git and package managers fetched, and what compilers made.
 //!
 //! Guards against code of one trust level that prepares what another one uses, against builds that disturb each other,
-//! and against growth without an end. An install and a build step have a cache each: what a project's own code can write
-//! never lies where packages are taken from. A stranger's code, a rebuild, and a build whose cache is in use get an empty
+//! and against growth without an end. The steps have a cache each: what a project's own code can write never lies where
+//! sources and packages are taken from. A stranger's code, a rebuild, and a build whose cache is in use get an empty
 //! one that goes with the build.
 
 use std::collections::HashSet;
@@ -10,13 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use model::Failure;
 use model::failure::Code;
 use model::trust::Trust;
+use model::{Failure, ProjectId};
 use store::Store;
 
 use super::environment::Phase;
-use super::request::BuildRequest;
 
 /// Begins the names of caches; project and trust level follow.
 pub(super) const CACHE_PREFIX: &str = "cache-";
@@ -37,18 +36,19 @@ pub(super) struct Held {
 }
 
 impl Caches {
-    /// The cache that a step of `request` may use. `None` where it must have one of its own. Blocks.
+    /// The cache that a step of a project may use at a level of trust. `None` where it must have one of its own. Blocks.
     pub(super) fn take(
         &self,
         store: &Store,
-        request: &BuildRequest,
+        (project, trust): (&ProjectId, Trust),
         phase: Phase,
     ) -> Result<Option<Held>, Failure> {
-        if request.trust == Trust::Fork || (phase == Phase::Build && request.rebuild) {
+        if trust == Trust::Fork {
             return Ok(None);
         }
-        let (project, trust) = (request.project.as_str(), request.trust.as_str());
+        let (project, trust) = (project.as_str(), trust.as_str());
         let name = match phase {
+            Phase::Source => format!("{CACHE_PREFIX}{project}-{trust}.git"),
             Phase::Install => format!("{CACHE_PREFIX}{project}-{trust}"),
             Phase::Build => format!("{CACHE_PREFIX}{project}-{trust}.build"),
         };

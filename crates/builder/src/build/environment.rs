@@ -54,9 +54,10 @@ const TOLD: [(&str, &[(&str, &str)]); 3] = [
     ),
 ];
 
-/// Which of the two steps.
+/// Which of the steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    Source,
     Install,
     Build,
 }
@@ -64,6 +65,7 @@ pub(super) enum Phase {
 impl Phase {
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::Source => "source",
             Self::Install => "install",
             Self::Build => "build",
         }

@@ -12,6 +12,7 @@ mod caches;
 mod dependencies;
 mod disk;
 mod environment;
+pub(crate) mod fetch;
 mod flight;
 mod install;
 mod key;
@@ -26,6 +27,7 @@ mod work;
 
 pub use builder::{Builder, BuilderOptions};
 pub use caches::PackageCache;
+pub use fetch::{FetchRequest, Fetched, Remote};
 pub use request::{BuildError, BuildRequest, Observer};
 pub use runner::{RunError, Runner, StepEnd, StepSpec, ToolchainMount};
 pub use sandbox_runner::SandboxRunner;

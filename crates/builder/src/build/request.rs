@@ -26,7 +26,7 @@ pub struct BuildRequest {
 
 /// Is told what happens while it happens.
 pub trait Observer: Send + Sync {
-    /// `toolchain`, `install`, `build`.
+    /// `source`, `toolchain`, `install`, `build`.
     fn phase_started(&self, name: &str);
     fn phase_ended(&self, name: &str);
     /// One line of log, redacted.

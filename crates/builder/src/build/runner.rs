@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use model::network::Egress;
+use sandbox::egress::AllowedAddress;
 use sandbox::log::Line;
 use sandbox::{Exit, Limits};
 use tokio::sync::mpsc;
@@ -35,6 +36,8 @@ pub struct StepSpec {
     pub cache: PathBuf,
     pub limits: Limits,
     pub egress: Egress,
+    /// Addresses that it reaches although they are private or the host's own.
+    pub opened: Vec<AllowedAddress>,
     /// Values that the output must not show.
     pub secrets: Vec<String>,
 }

@@ -81,6 +81,7 @@ impl SandboxRunner {
             target: mount.target,
         }));
         spec.limits = step.limits;
+        spec.opened = step.opened;
         spec.egress = policy(&step.egress, &self.registries);
         spec.lifetime = Lifetime::Leashed;
         spec.log = LogOptions {
@@ -140,7 +141,9 @@ impl Runner for SandboxRunner {
 
 /// Whether a sandbox is one of ours: steps are named after their build and their phase.
 fn is_step(sandbox: &str) -> bool {
-    sandbox.ends_with("-install") || sandbox.ends_with("-build")
+    ["-source", "-install", "-build"]
+        .iter()
+        .any(|phase| sandbox.ends_with(phase))
 }
 
 /// Returns when the files that were deleted and are still open take more than one file may: no directory shows them, so

@@ -35,6 +35,8 @@ const LINES_WAITING: usize = 1_024;
 /// What a step may use and how it is explained.
 pub(super) struct Watch<'a> {
     pub(super) phase: Phase,
+    /// What is run, for people.
+    pub(super) title: &'a str,
     pub(super) deadline: Instant,
     /// What all steps together may take, for the message.
     pub(super) seconds_max: u32,
@@ -49,6 +51,7 @@ pub(super) struct Watch<'a> {
 /// A command that ended by itself, and not well.
 pub(super) struct Unsuccessful {
     pub(super) failure: Failure,
+    pub(super) how: Ended,
     pub(super) lines: Vec<String>,
 }
 
@@ -73,7 +76,6 @@ impl Watch<'_> {
         observer: &dyn Observer,
         cancel: &CancellationToken,
     ) -> Result<Outcome, BuildError> {
-        let command = spec.command.clone();
         let stop = cancel.child_token();
         let stopped = OnceLock::new();
         let free_bytes = self.free_bytes();
@@ -93,7 +95,7 @@ impl Watch<'_> {
         }
         match stopped.get() {
             Some(Stopped::Disk(why)) => return Err(self.too_much_written(*why, lines).into()),
-            Some(Stopped::Time) => return Err(self.too_late(&command, lines).into()),
+            Some(Stopped::Time) => return Err(self.too_late(lines).into()),
             None => {}
         }
         if matches!(&end, Ok(StepEnd { hoarded: true, .. })) {
@@ -106,25 +108,22 @@ impl Watch<'_> {
         {
             return Err(self.too_much_written(why, lines).into());
         }
-        self.judge(end, &command, lines)
+        self.judge(end, lines)
     }
 
-    fn judge(
-        &self,
-        end: Result<StepEnd, RunError>,
-        command: &str,
-        lines: Vec<String>,
-    ) -> Result<Outcome, BuildError> {
+    fn judge(&self, end: Result<StepEnd, RunError>, lines: Vec<String>) -> Result<Outcome, BuildError> {
+        let command = self.title;
         let end =
             end.map_err(|error| Failure::new(Code::SandboxFailed, error.to_string()).at(self.stage()))?;
         let code = match end.exit.how {
             Ended::Exited { code: 0 } => return Ok(Outcome::Done),
             Ended::Exited { .. } | Ended::Signalled { .. } => match self.phase {
+                Phase::Source => Code::SourceUnreachable,
                 Phase::Install => Code::InstallFailed,
                 Phase::Build => Code::BuildFailed,
             },
             Ended::OutOfMemory => Code::OutOfMemory,
-            Ended::TimedOut => return Err(self.too_late(command, lines).into()),
+            Ended::TimedOut => return Err(self.too_late(lines).into()),
             Ended::LeashLost | Ended::Killed | Ended::Lost => {
                 let message = format!("`{command}` {}", end.exit.how);
                 return Err(Failure::new(Code::SandboxFailed, message).at(self.stage()).into());
@@ -154,6 +153,7 @@ impl Watch<'_> {
             root: self.root,
         };
         let unsuccessful = Unsuccessful {
+            how: end.exit.how,
             failure: explain(failure, &lines, sources).excerpt(lines.clone()),
             lines,
         };
@@ -198,17 +198,23 @@ impl Watch<'_> {
 
     fn stage(&self) -> Stage {
         match self.phase {
+            Phase::Source => Stage::Source,
             Phase::Install => Stage::Install,
             Phase::Build => Stage::Build,
         }
     }
 
-    fn too_late(&self, command: &str, lines: Vec<String>) -> Failure {
-        let limit = format_millis(u64::from(self.seconds_max) * 1_000);
-        let message = format!("`{command}` was ended because the build took longer than {limit}");
-        Failure::new(Code::TimedOut, message)
-            .at(self.stage())
-            .excerpt(lines)
+    fn too_late(&self, lines: Vec<String>) -> Failure {
+        let (title, limit) = (self.title, format_millis(u64::from(self.seconds_max) * 1_000));
+        let failure = match self.phase {
+            Phase::Source => Failure::new(Code::TimedOut, format!("{title} took longer than {limit}"))
+                .hint("See whether the forge answers, and keep large files out of the repository."),
+            Phase::Install | Phase::Build => {
+                let message = format!("`{title}` was ended because the build took longer than {limit}");
+                Failure::new(Code::TimedOut, message)
+            }
+        };
+        failure.at(self.stage()).excerpt(lines)
     }
 
     fn too_much_written(&self, why: TooMuch, lines: Vec<String>) -> Failure {
@@ -220,9 +226,11 @@ impl Watch<'_> {
             ),
             TooMuch::Entries | TooMuch::Depth => format!("the {} {why}", self.phase.name()),
         };
-        Failure::new(Code::DiskLimit, message)
-            .at(self.stage())
-            .excerpt(lines)
+        let code = match self.phase {
+            Phase::Source => Code::SourceInvalid,
+            Phase::Install | Phase::Build => Code::DiskLimit,
+        };
+        Failure::new(code, message).at(self.stage()).excerpt(lines)
     }
 }
 

@@ -220,6 +220,7 @@ impl<'a> Work<'a> {
         let plan = &self.request.plan;
         let watch = Watch {
             phase,
+            title: command,
             deadline: self.deadline,
             seconds_max: plan.limits.build_seconds_max,
             disk_bytes_max: plan.limits.disk_bytes,
@@ -283,6 +284,7 @@ impl<'a> Work<'a> {
             cache,
             limits,
             egress: ground.egress,
+            opened: Vec::new(),
             secrets: [request.secrets.clone(), self.inner.registries.passwords()].concat(),
         })
     }
@@ -294,7 +296,13 @@ impl<'a> Work<'a> {
             self.inner.caches.clone(),
             self.request.clone(),
         );
-        let held = blocking(move || caches.take(&store, &request, phase)).await?;
+        let held = blocking(move || {
+            if phase == Phase::Build && request.rebuild {
+                return Ok(None);
+            }
+            caches.take(&store, (&request.project, request.trust), phase)
+        })
+        .await?;
         let path = match &held {
             Some(held) => held.path().to_owned(),
             None => self.scratch.kept("cache")?,

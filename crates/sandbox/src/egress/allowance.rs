@@ -41,6 +41,23 @@ pub struct AllowedAddress {
 }
 
 impl AllowedAddress {
+    /// One address and port.
+    pub fn exactly(address: SocketAddr) -> AllowedAddress {
+        let network = address.ip().to_canonical();
+        AllowedAddress {
+            network,
+            prefix: if network.is_ipv4() { 32 } else { 128 },
+            port: Some(address.port()),
+        }
+    }
+
+    /// The loopback address and port that this opens, if it opens one and nothing else.
+    pub(crate) fn loopback(&self) -> Option<SocketAddr> {
+        let bits = if self.network.is_ipv4() { 32 } else { 128 };
+        let one = self.prefix == bits && self.network.is_loopback();
+        Some(SocketAddr::new(self.network, self.port.filter(|_| one)?))
+    }
+
     fn covers(&self, target: SocketAddr) -> bool {
         let same_network = match (self.network, target.ip()) {
             (IpAddr::V4(a), IpAddr::V4(b)) => (u32::from(a) ^ u32::from(b)) & v4_mask(self.prefix) == 0,

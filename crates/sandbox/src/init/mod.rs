@@ -28,7 +28,7 @@ use rustix::process::DumpableBehavior;
 use rustix::thread::CapabilitiesSecureBits;
 
 use crate::cgroup::Handles;
-use crate::egress::Policy;
+use crate::egress::{AllowedAddress, Policy};
 use crate::log::{Redactor, Writer};
 use crate::seccomp::Filters;
 use crate::spec::Spec;
@@ -124,7 +124,7 @@ fn isolate(launch: &Launch, sources: Option<Vec<Source>>, handles: &Handles) -> 
     mounts::apply(&launch.spec.mounts, sources)?;
     root::seal(launch)?;
     bounds::set().step("bounds")?;
-    network(&launch.spec.egress)
+    network(&launch.spec)
 }
 
 /// No terminal, no shared output, no way to trace it or to read its memory or descriptors from inside.
@@ -156,11 +156,13 @@ fn become_inner_root(mapped: bool) -> io::Result<()> {
 
 /// Loopback, a route that makes every address local, and the redirection to our sockets. With the policy `none`
 /// nobody listens there: everything outside is refused.
-fn network(policy: &Policy) -> Result<Option<Gate>, Failed> {
+fn network(spec: &Spec) -> Result<Option<Gate>, Failed> {
+    let policy = &spec.egress;
     sys::netlink::make_everything_local().step("routes")?;
     // Port 80 is as good as any in a network of one's own.
     let _ = fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-    match sys::nft::redirect_everything() {
+    let opened: Vec<_> = spec.opened.iter().filter_map(AllowedAddress::loopback).collect();
+    match sys::nft::redirect_everything(&opened) {
         Err(_) if *policy == Policy::None => return Ok(None),
         other => other.step("nftables")?,
     }

@@ -4,6 +4,7 @@
 //! With nothing listening there, both are refused: that is the policy `none`.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 
 use rustix::net::netlink;
 
@@ -27,10 +28,19 @@ const REG_VERDICT: u32 = 0;
 const REG_1: u32 = 1;
 const REG32_00: u32 = 8;
 
-/// Loads the table into this network namespace.
-pub(crate) fn redirect_everything() -> io::Result<()> {
+/// Loads the table into this network namespace. Connections to one of `opened`, which are loopback, go to the copier too.
+pub(crate) fn redirect_everything(opened: &[SocketAddr]) -> io::Result<()> {
     let socket = open(Some(netlink::NETFILTER))?;
-    let rules = [
+    let opened = opened.iter().map(|address| {
+        [
+            l4_protocol(6),
+            destination(*address),
+            destination_port(address.port()),
+            redirect(TCP_PORT),
+        ]
+        .concat()
+    });
+    let everything = [
         [l4_protocol(17), destination_port(53), redirect(DNS_PORT)].concat(),
         // An answer that did not fit is asked for again over TCP; our copier knows port 53.
         [l4_protocol(6), destination_port(53), redirect(TCP_PORT)].concat(),
@@ -38,6 +48,7 @@ pub(crate) fn redirect_everything() -> io::Result<()> {
         [network_protocol(10), destination_v6_loopback(), accept()].concat(),
         [l4_protocol(6), redirect(TCP_PORT)].concat(),
     ];
+    let rules: Vec<_> = opened.chain(everything).collect();
     let mut batch = batch_mark(libc::NFNL_MSG_BATCH_BEGIN as u16);
     batch.extend(message(NEW_TABLE).attribute(1, TABLE).finish(1));
     batch.extend(chain().finish(2));
@@ -87,6 +98,23 @@ fn network_protocol(family: u8) -> Vec<u8> {
 fn destination_port(port: u16) -> Vec<u8> {
     // Transport header (2), offset 2, 2 bytes.
     [payload([2, 2, 2]), compare(&port.to_be_bytes())].concat()
+}
+
+fn destination(address: SocketAddr) -> Vec<u8> {
+    match address.ip() {
+        IpAddr::V4(address) => [
+            network_protocol(2),
+            payload([1, 16, 4]),
+            compare(&address.octets()),
+        ]
+        .concat(),
+        IpAddr::V6(address) => [
+            network_protocol(10),
+            payload([1, 24, 16]),
+            compare(&address.octets()),
+        ]
+        .concat(),
+    }
 }
 
 fn destination_v4_loopback() -> Vec<u8> {

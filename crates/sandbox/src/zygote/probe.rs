@@ -89,7 +89,7 @@ fn seccomp() -> Capability {
 fn egress() -> Capability {
     let attempt = || {
         sys::netlink::make_everything_local()?;
-        sys::nft::redirect_everything()
+        sys::nft::redirect_everything(&[])
     };
     match in_child(libc::CLONE_NEWUSER | libc::CLONE_NEWNET, attempt) {
         Ok(()) => Capability::full(EGRESS, "connections are redirected and decided by name"),
