@@ -2,6 +2,7 @@
 //! so that the same rows give the same words, and equal words need not be sent again.
 
 mod message;
+mod over;
 mod render;
 
 use model::commit::CommitSha;
@@ -12,6 +13,7 @@ pub use message::{
     Annotation, Check, CheckState, Comment, CommitStatus, Deployment, DeploymentState, Message, Reaction,
     StatusState,
 };
+pub use over::Over;
 pub use render::messages;
 
 /// All that there is to say about one change, for all projects of its repository.
@@ -27,6 +29,14 @@ pub struct Report {
     pub ended: bool,
     /// Things a person should know, such as an answer to a command; shown above the table.
     pub notices: Vec<String>,
+}
+
+impl Report {
+    /// Whether there is so little to say that a comment is not worth making; one that is there is kept up to date.
+    pub fn is_quiet(&self) -> bool {
+        let skipped = |project: &ProjectReport| matches!(project.status, Status::Skipped { .. });
+        self.notices.is_empty() && (self.ended || self.projects.iter().all(skipped))
+    }
 }
 
 /// How one project of the change is.

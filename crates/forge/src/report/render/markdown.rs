@@ -1,32 +1,66 @@
 //! Text of others inside our Markdown.
 
-/// What keeps `@name` from calling somebody, invisibly.
-const NO_MENTION: &str = "@\u{200b}";
+/// Stands, unseen, behind a sign by which forges find somebody or something to refer to.
+const APART: char = '\u{200b}';
 
 /// `text` as plain words in a paragraph or a cell of a table.
 pub(super) fn plain(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    escaped(text, true)
+}
+
+/// Markdown's own signs are escaped. Escaping does not keep forges from reading mentions, references and bare addresses:
+/// those are taken `apart`.
+fn escaped(text: &str, apart: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut signs = text.chars().filter(|c| !is_unseen(*c)).peekable();
+    while let Some(c) = signs.next() {
         match c {
-            '@' => escaped.push_str(NO_MENTION),
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '#' | '!' | '&' => {
-                escaped.push('\\');
-                escaped.push(c);
+                shown.push('\\');
+                shown.push(c);
             }
-            c if c.is_whitespace() || c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
+            c if c.is_whitespace() => shown.push(' '),
+            c => shown.push(c),
+        }
+        if apart && begins_reference(&shown, signs.peek().copied().unwrap_or(' ')) {
+            shown.push(APART);
         }
     }
-    escaped
+    shown
+}
+
+/// `@name`, `#12`, `!12`, `GH-12`, `https://`, `www.`.
+fn begins_reference(shown: &str, next: char) -> bool {
+    let mut back = shown.chars().rev();
+    match back.next() {
+        Some('@' | '#') => next.is_alphanumeric(),
+        Some('!') => next.is_ascii_digit(),
+        Some('-') => next.is_ascii_digit() && back.next().is_some_and(|c| c.is_ascii_alphabetic()),
+        Some(':') => next == '/',
+        Some('w' | 'W') => next == '.',
+        _ => false,
+    }
+}
+
+/// What controls a terminal, has no width, or makes text run the other way.
+fn is_unseen(c: char) -> bool {
+    (c.is_control() && !c.is_whitespace())
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+        )
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
 /// `text` as code within a line.
 pub(super) fn code(text: &str) -> String {
     let text: String = text
         .chars()
+        .filter(|c| !is_unseen(*c))
         .map(|c| match c {
             '`' => '\'',
-            c if c.is_control() || c.is_whitespace() => ' ',
+            c if c.is_whitespace() => ' ',
             c => c,
         })
         .collect();
@@ -56,11 +90,13 @@ pub(super) fn sentence(text: &str) -> String {
 pub(super) fn block(lines: &[String]) -> String {
     let longest = lines.iter().flat_map(|line| runs(line)).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
-    let shown: Vec<String> = lines
-        .iter()
-        .map(|line| line.chars().filter(|c| !c.is_control() || *c == '\t').collect())
-        .collect();
+    let shown: Vec<String> = lines.iter().map(|line| seen(line)).collect();
     format!("{fence}text\n{}\n{fence}", shown.join("\n"))
+}
+
+fn seen(line: &str) -> String {
+    let kept = |c: &char| *c == '\t' || !(c.is_control() || is_unseen(*c));
+    line.chars().filter(kept).collect()
 }
 
 /// How long each run of backticks is.
@@ -88,7 +124,8 @@ pub(super) fn link(words: &str, url: &str) -> String {
             c => vec![c],
         })
         .collect();
-    format!("[{}]({url})", plain(words))
+    // Inside of a link forges look for nothing.
+    format!("[{}]({url})", escaped(words, false))
 }
 
 /// The first `most` characters, and a sign that there were more.
@@ -110,6 +147,14 @@ mod tests {
         assert_eq!(
             plain("a|b <b>@team</b> [x](y)\nz"),
             "a\\|b \\<b\\>@\u{200b}team\\</b\\> \\[x\\](y) z"
+        );
+        assert_eq!(
+            plain("closes #12, GH-12, !3, a#, x-y").replace(APART, "{}"),
+            "closes \\#{}12, GH-{}12, \\!{}3, a\\#, x-y"
+        );
+        assert_eq!(
+            plain("see https://a.b/c, www.a.b\u{202e}!").replace(APART, "{}"),
+            "see https:{}//a.b/c, www{}.a.b\\!"
         );
         assert_eq!(code("a`b|c\nd"), "`a'b\\|c d`");
         assert_eq!(sentence("`npm ci` said @all"), "`npm ci` said @\u{200b}all");

@@ -14,16 +14,18 @@ use super::{Message, Report};
 use crate::forge::Capabilities;
 
 /// Everything that a forge with `capabilities` is to show of `report`. `installation` tells our comments from those of
-/// another server for the same repository.
+/// another server for the same repository. Of a change that is over only the comment is told: what else was told of its
+/// commits comes to its end by [`Message::over`].
 pub fn messages(report: &Report, capabilities: &Capabilities, installation: &str) -> Vec<Message> {
     let comment = comment::comment(report, installation).map(Message::Comment);
-    let of_projects = report.projects.iter().flat_map(|project| {
+    let going_on = report.projects.iter().filter(|_| !report.ended);
+    let of_projects = going_on.flat_map(|project| {
         let checked = capabilities.check_runs && project.settings.check;
         let check = checked.then(|| project::check(report, project));
         let deployed = capabilities.deployments && project.settings.deployment;
         let deployment = deployed.then(|| project::deployment(report, project)).flatten();
         let noted = capabilities.statuses && project.settings.status && !checked;
-        let status = noted.then(|| project::status(project)).flatten();
+        let status = noted.then(|| project::status(project));
         [
             check.map(Message::Check),
             deployment.map(Message::Deployment),

@@ -30,7 +30,6 @@ pub(super) fn check(report: &Report, project: &ProjectReport) -> Check {
         Status::Paused | Status::Deleted => CheckState::Neutral,
     };
     let buttons = match &project.status {
-        _ if report.ended => Vec::new(),
         Status::Ready | Status::Asleep | Status::Failed => vec![Button::Redeploy, Button::Delete],
         Status::Cancelled | Status::Deleted => vec![Button::Redeploy],
         Status::AwaitsApproval => vec![Button::Approve],
@@ -42,7 +41,7 @@ pub(super) fn check(report: &Report, project: &ProjectReport) -> Check {
         name: format!("Preview ({})", project.project),
         state,
         details_url: project.log_url.clone(),
-        title: cut(&words::sentence(project), TITLE_CHARS_MAX),
+        title: cut(&words::progress(project), TITLE_CHARS_MAX),
         summary: cut(&summary(project), SUMMARY_CHARS_MAX),
         annotations: annotations(project),
         buttons,
@@ -105,7 +104,6 @@ fn annotations(project: &ProjectReport) -> Vec<Annotation> {
 pub(super) fn deployment(report: &Report, project: &ProjectReport) -> Option<Deployment> {
     let key = project.deployment.clone()?;
     let state = match &project.status {
-        _ if report.ended => DeploymentState::Inactive,
         Status::Queued => DeploymentState::Queued,
         Status::Deploying { .. } => DeploymentState::InProgress,
         Status::Ready | Status::Asleep => DeploymentState::Success,
@@ -125,29 +123,31 @@ pub(super) fn deployment(report: &Report, project: &ProjectReport) -> Option<Dep
     })
 }
 
-/// The commit status; none for what nobody asked to be deployed.
-pub(super) fn status(project: &ProjectReport) -> Option<CommitStatus> {
+/// The commit status. A commit that gets no preview is none the worse for it: a status that never comes would hold up
+/// whoever demands it.
+pub(super) fn status(project: &ProjectReport) -> CommitStatus {
     let platform = project
         .failure
         .as_ref()
         .is_some_and(|failure| failure.blame == model::failure::Blame::Platform);
     let state = match &project.status {
         Status::Queued | Status::Deploying { .. } | Status::AwaitsApproval => StatusState::Pending,
-        Status::Ready | Status::Asleep | Status::Deleted => StatusState::Success,
+        Status::Ready | Status::Asleep | Status::Deleted | Status::Skipped { .. } | Status::Paused => {
+            StatusState::Success
+        }
         Status::Failed if platform => StatusState::Error,
         Status::Failed => StatusState::Failure,
         Status::Cancelled => StatusState::Error,
-        Status::Skipped { .. } | Status::Paused => return None,
     };
     let target = match state {
         StatusState::Success => project.url.as_ref().or(project.log_url.as_ref()),
         _ => project.log_url.as_ref(),
     };
-    Some(CommitStatus {
+    CommitStatus {
         commit: project.commit.clone(),
         context: format!("cygni/{}", project.project),
         state,
         target_url: target.cloned(),
         description: cut(&words::sentence(project), DESCRIPTION_CHARS_MAX),
-    })
+    }
 }

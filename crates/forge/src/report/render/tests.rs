@@ -9,9 +9,7 @@ use model::git::ReportSettings;
 
 use super::messages;
 use crate::forge::Capabilities;
-use crate::report::{
-    CheckState, Comment, DeploymentState, Message, ProjectReport, Report, Status, StatusState,
-};
+use crate::report::{CheckState, Comment, Message, Over, ProjectReport, Report, Status, StatusState};
 
 const OLD: &str = "0123456789abcdef0123456789abcdef01234567";
 const NEW: &str = "fedcba9876543210fedcba9876543210fedcba98";
@@ -221,13 +219,83 @@ fn what_is_over_says_so_and_takes_no_commands() {
     |---|---|---|---|---|---|
     | shop | 🗑️ Deleted |  | `fedcba9` | install 2.1s · build 812ms |  |
     "####);
-    let deployments = messages(&report, &capabilities(true), "abc")
-        .into_iter()
-        .filter_map(|message| match message {
-            Message::Deployment(deployment) => Some(deployment.state),
-            _ => None,
-        });
-    assert_eq!(deployments.collect::<Vec<_>>(), [DeploymentState::Inactive]);
+    assert_eq!(messages(&report, &capabilities(true), "abc").len(), 1);
+    assert!(report.is_quiet());
+}
+
+#[test]
+fn what_was_told_of_its_commits_comes_to_an_end() {
+    let by = Over::Superseded {
+        by: OLD.parse().unwrap(),
+    };
+    let ends = |status: Status, why: &Over| -> Vec<String> {
+        let report = report(vec![project("shop", status)]);
+        let mut told = messages(&report, &capabilities(true), "abc");
+        told.extend(messages(&report, &capabilities(false), "abc").pop());
+        let end = |message: &Message| {
+            let over = message.over(why);
+            assert_eq!(over.over(why), over, "it ends once");
+            match &over {
+                _ if over == *message => "as it was".to_owned(),
+                Message::Comment(comment) => comment.body.clone(),
+                Message::Check(check) => format!("{:?}: {}", check.state, check.title),
+                Message::Deployment(deployment) => {
+                    format!("{:?}: {}", deployment.state, deployment.description)
+                }
+                Message::Status(status) => format!("{:?}: {}", status.state, status.description),
+            }
+        };
+        told.iter().skip(1).map(end).collect()
+    };
+    let superseded = |state: &str| format!("{state}: Superseded by 0123456");
+    let deploying = Status::Deploying { phase: None };
+    assert_eq!(
+        ends(deploying, &by),
+        [
+            superseded("Cancelled"),
+            superseded("Inactive"),
+            superseded("Error")
+        ]
+    );
+    let gone = |state: &str| format!("{state}: The preview is gone");
+    let as_it_was = || "as it was".to_owned();
+    assert_eq!(
+        ends(Status::Ready, &Over::Ended),
+        [as_it_was(), gone("Inactive"), as_it_was()]
+    );
+    assert_eq!(
+        ends(Status::AwaitsApproval, &Over::Ended),
+        [gone("Cancelled"), gone("Error")]
+    );
+}
+
+#[test]
+fn a_comment_is_made_only_where_there_is_something_to_say() {
+    let skipped = || {
+        let reason = "it is a draft".to_owned();
+        project("shop", Status::Skipped { reason })
+    };
+    assert!(report(vec![skipped(), skipped()]).is_quiet());
+    assert!(!report(vec![skipped(), project("api", Status::Queued)]).is_quiet());
+    let mut answered = report(vec![skipped()]);
+    answered.notices.push("there is no such command".to_owned());
+    assert!(!answered.is_quiet());
+}
+
+#[test]
+fn only_what_is_changed_in_place_follows_every_phase() {
+    let phase = |name: &str| Status::Deploying {
+        phase: Some(name.to_owned()),
+    };
+    let told = |status: Status, app: bool| {
+        messages(&report(vec![project("shop", status)]), &capabilities(app), "abc")
+    };
+    assert_ne!(told(phase("build"), true)[..2], told(phase("install"), true)[..2]);
+    assert_eq!(told(phase("build"), true)[2..], told(phase("install"), true)[2..]);
+    assert_eq!(
+        told(phase("build"), false)[1..],
+        told(phase("install"), false)[1..]
+    );
 }
 
 #[test]

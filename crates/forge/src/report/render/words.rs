@@ -24,12 +24,19 @@ pub(super) fn label(status: &Status) -> String {
     format!("{sign} {words}")
 }
 
-/// One sentence without Markdown, for places that take no more.
+/// The same with the phase, for places that are changed and not added to.
+pub(super) fn progress(project: &ProjectReport) -> String {
+    match &project.status {
+        Status::Deploying { phase: Some(phase) } => format!("Is being deployed: {phase}"),
+        _ => sentence(project),
+    }
+}
+
+/// One sentence without Markdown, for places that take no more, and that show every change of it as a new one.
 pub(super) fn sentence(project: &ProjectReport) -> String {
     match &project.status {
         Status::Queued => "Waits for its turn".to_owned(),
-        Status::Deploying { phase: None } => "Is being deployed".to_owned(),
-        Status::Deploying { phase: Some(phase) } => format!("Is being deployed: {phase}"),
+        Status::Deploying { .. } => "Is being deployed".to_owned(),
         Status::Ready => match total(project) {
             Some(total) => format!("Ready in {total}"),
             None => "Ready".to_owned(),
@@ -41,7 +48,7 @@ pub(super) fn sentence(project: &ProjectReport) -> String {
         },
         Status::Cancelled => "Cancelled: a newer commit, or somebody, took its place".to_owned(),
         Status::AwaitsApproval => "Waits until somebody who may write here approves this commit".to_owned(),
-        Status::Skipped { reason } => reason.clone(),
+        Status::Skipped { reason } => format!("No preview: {reason}"),
         Status::Paused => "The project is paused; nothing is deployed".to_owned(),
         Status::Deleted => "The preview is gone".to_owned(),
     }
