@@ -31,7 +31,7 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Global {
-    /// The server's address [default: http://127.0.0.1:7700]
+    /// The server's address [default: that of a local server, from CX_LISTEN or server.toml, else http://127.0.0.1:7700]
     #[arg(
         long,
         global = true,
@@ -109,6 +109,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  cx delete --namespace demo\n  cx delete --namespace demo --project shop --force"
     )]
     Delete(DeleteArgs),
+    /// Change how long the previews of a namespace live
+    #[command(after_help = "Examples:\n  cx ttl demo 7d\n  cx ttl demo never --project shop")]
+    Ttl(TtlArgs),
     /// Show how a directory would be built and run, and why
     #[command(after_help = "Examples:\n  cx plan\n  cx plan apps/web --json")]
     Plan(PlanArgs),
@@ -310,6 +313,19 @@ pub(crate) struct DeleteArgs {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) force: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TtlArgs {
+    /// The namespace
+    #[arg(value_name = "NAMESPACE")]
+    pub(crate) namespace: NamespaceName,
+    /// How long after its newest deployment a preview is deleted, for example 12h or 7d; or never
+    #[arg(value_name = "TIME")]
+    pub(crate) ttl: TimeToLive,
+    /// Only its preview of this project
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) project: Option<ProjectName>,
 }
 
 #[derive(Clone, Debug, Args)]

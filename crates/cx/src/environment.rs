@@ -155,17 +155,14 @@ impl Environment {
             .join("cygni")
     }
 
-    /// Where the token of a local server may lie: our own data directory first, then the system's.
-    pub(crate) fn token_files(&self) -> Vec<PathBuf> {
-        let mut files = vec![self.data_dir().join("token")];
+    /// Where a local server may keep its data: our own directory first, then the system's.
+    pub(crate) fn data_dirs(&self) -> Vec<PathBuf> {
+        let mut dirs = vec![self.data_dir()];
         if self.data.is_none() {
-            files.extend([
-                self.user_data().join("token"),
-                PathBuf::from(SYSTEM_DATA).join("token"),
-            ]);
+            dirs.extend([self.user_data(), PathBuf::from(SYSTEM_DATA)]);
         }
-        files.dedup();
-        files
+        dirs.dedup();
+        dirs
     }
 
     /// Where caches go that may be deleted at any time; `None` where there is no home.
@@ -218,10 +215,7 @@ mod tests {
             ..Environment::default()
         };
         assert_eq!(ada.data_dir(), PathBuf::from("/home/ada/.local/share/cygni"));
-        assert_eq!(
-            ada.token_files().last(),
-            Some(&PathBuf::from("/var/lib/cygni/token"))
-        );
+        assert_eq!(ada.data_dirs().last(), Some(&PathBuf::from("/var/lib/cygni")));
         let root = Environment {
             root: true,
             home,
@@ -238,6 +232,6 @@ mod tests {
             ..Environment::default()
         };
         assert_eq!(given.data_dir(), PathBuf::from("/srv/cx"));
-        assert_eq!(given.token_files(), [PathBuf::from("/srv/cx/token")]);
+        assert_eq!(given.data_dirs(), [PathBuf::from("/srv/cx")]);
     }
 }

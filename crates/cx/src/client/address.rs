@@ -1,7 +1,7 @@
 //! Where the server is, and the token that opens it.
 //!
-//! `--url` or `CX_URL` name a server anywhere; otherwise it is the local one, at the first address of `CX_LISTEN` or at
-//! the default port. The token of a local server lies in its data directory; it is never sent to a server that is not
+//! `--url` or `CX_URL` name a server anywhere; otherwise it is the local one, at the first address of `CX_LISTEN`, of
+//! `listen` in the `server.toml` of its data directory, or at the default port. The token of a local server lies in its data directory; it is never sent to a server that is not
 //! on this machine.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -13,9 +13,12 @@ use reqwest::Url;
 use crate::cli::Global;
 use crate::environment::Environment;
 use crate::exit::{Exit, Fault};
+use crate::server::{Settings, UNREADABLE};
 
 /// The port of a server that was told nothing else.
 pub(crate) const DEFAULT_PORT: u16 = 7700;
+/// The file of a data directory that holds the server's token.
+const TOKEN: &str = "token";
 /// A local server that does not take a connection within this time is not there.
 const LOCAL_CONNECT: Duration = Duration::from_millis(500);
 
@@ -30,10 +33,10 @@ pub(crate) struct Address {
 
 /// Finds the server that `global` and `environment` mean.
 pub(crate) fn find(global: &Global, environment: &Environment) -> anyhow::Result<Address> {
-    let text = global
-        .url
-        .clone()
-        .unwrap_or_else(|| format!("http://{}", reachable(&environment.listen)));
+    let text = match &global.url {
+        Some(url) => url.clone(),
+        None => format!("http://{}", reachable(&listen(environment)?)),
+    };
     let url = Url::parse(&text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -75,6 +78,22 @@ impl Address {
     }
 }
 
+/// Where the local server listens, as far as somebody says it. Settings that are not ours to read say nothing.
+fn listen(environment: &Environment) -> Result<Vec<SocketAddr>, Fault> {
+    if !environment.listen.is_empty() {
+        return Ok(environment.listen.clone());
+    }
+    // The one whose token is used; before the first start there is none.
+    let dirs = environment.data_dirs();
+    let used = dirs.iter().find(|dir| dir.join(TOKEN).exists());
+    let data = used.or(dirs.first()).cloned().unwrap_or_default();
+    match Settings::read(&data) {
+        Ok(settings) => Ok(settings.listen),
+        Err(fault) if fault.code == UNREADABLE => Ok(Vec::new()),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// The first address that is listened at, as a client reaches it.
 fn reachable(listen: &[SocketAddr]) -> SocketAddr {
     let mut socket = listen
@@ -89,7 +108,7 @@ fn reachable(listen: &[SocketAddr]) -> SocketAddr {
 
 fn read_token(environment: &Environment) -> anyhow::Result<Option<String>> {
     let mut forbidden = None;
-    for file in environment.token_files() {
+    for file in environment.data_dirs().iter().map(|dir| dir.join(TOKEN)) {
         match std::fs::read_to_string(&file) {
             Ok(text) => return Ok(Some(text.trim().to_owned())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -147,6 +166,25 @@ mod tests {
             "127.0.0.1:80"
         );
         assert_eq!(reachable(&[]).to_string(), "127.0.0.1:7700");
+    }
+
+    #[test]
+    fn a_local_server_says_in_its_settings_where_it_listens() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut environment = Environment::with_data(dir.path());
+        let found = |environment: &Environment| {
+            find(&Global::default(), environment).map(|found| found.text().to_owned())
+        };
+        assert_eq!(found(&environment).unwrap(), "http://127.0.0.1:7700");
+        let settings = dir.path().join("server.toml");
+        std::fs::write(&settings, "listen = [\"0.0.0.0:8800\"]\n").unwrap();
+        assert_eq!(found(&environment).unwrap(), "http://127.0.0.1:8800");
+        environment.listen = vec!["127.0.0.1:9900".parse().unwrap()];
+        assert_eq!(found(&environment).unwrap(), "http://127.0.0.1:9900");
+        environment.listen.clear();
+        std::fs::write(&settings, "listen = 8800\n").unwrap();
+        let fault = crate::exit::fault_of(&found(&environment).unwrap_err());
+        assert!(fault.message.contains("server.toml, line 1"), "{}", fault.message);
     }
 
     #[test]

@@ -129,6 +129,11 @@ impl Client {
         self.delete(&format!("/previews/{id}")).await
     }
 
+    pub(crate) async fn set_ttl(&self, id: &PreviewId, ttl: TimeToLive) -> anyhow::Result<view::Preview> {
+        let body = serde_json::json!({ "ttl": ttl });
+        self.send(Method::PATCH, &format!("/previews/{id}"), &body).await
+    }
+
     pub(crate) async fn rollback(
         &self,
         preview: &PreviewId,

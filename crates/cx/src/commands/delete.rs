@@ -1,25 +1,17 @@
 //! `cx delete`: lists what goes, asks, and deletes it with everything that belongs to it.
 
 use control::view;
-use model::name::nearest;
 
 use super::App;
 use super::list::lines;
+use super::target;
 use crate::cli::DeleteArgs;
 use crate::exit::{Exit, Fault};
 use crate::terminal::now_ms;
 
 pub(super) async fn run(app: &App, args: &DeleteArgs) -> anyhow::Result<Exit> {
     let client = app.client()?;
-    let all = client.previews().await?;
-    let meant = |preview: &&view::Preview| {
-        let of_project = |project: &model::ProjectName| *project == preview.project;
-        preview.namespace == args.namespace && args.project.as_ref().is_none_or(of_project)
-    };
-    let going: Vec<view::Preview> = all.iter().filter(meant).cloned().collect();
-    if going.is_empty() {
-        return Err(nothing(args, &all).into());
-    }
+    let going = target::of_namespace(&client, &args.namespace, args.project.as_ref()).await?;
     if !args.force && !agreed(app, &going)? {
         app.terminal.say("Nothing was deleted.");
         return Ok(Exit::Refused);
@@ -62,25 +54,4 @@ fn agreed(app: &App, going: &[view::Preview]) -> Result<bool, Fault> {
     Ok(app
         .terminal
         .confirm(&format!("Delete {plural}, with deployments, logs and data?")))
-}
-
-fn nothing(args: &DeleteArgs, all: &[view::Preview]) -> Fault {
-    let of = args
-        .project
-        .as_ref()
-        .map(|project| format!(" of {project}"))
-        .unwrap_or_default();
-    let names = all.iter().map(|preview| preview.namespace.as_str());
-    let hint = match nearest(args.namespace.as_str(), names) {
-        Some(meant) if meant != args.namespace.as_str() => {
-            format!("did you mean `{meant}`? `cx list` shows what there is")
-        }
-        _ => "`cx list` shows what there is".to_owned(),
-    };
-    Fault::new(
-        Exit::NotFound,
-        "nothing_to_delete",
-        format!("there is no preview{of} in the namespace {}", args.namespace),
-    )
-    .hint(hint)
 }

@@ -24,6 +24,7 @@ mod serve;
 mod service;
 mod side_by_side;
 mod target;
+mod ttl;
 mod up;
 mod work;
 
@@ -85,6 +86,7 @@ async fn over_the_api(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Redeploy(args) => redeploy::run(app, &args).await,
         Command::Rollback(args) => rollback::run(app, &args).await,
         Command::Delete(args) => delete::run(app, &args).await,
+        Command::Ttl(args) => ttl::run(app, &args).await,
         Command::Env(args) => env::run(app, &args).await,
         Command::Df => df::run(app).await,
         Command::Project(command) => project::run(app, &command).await,

@@ -4,12 +4,13 @@ use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use control::view;
+use model::name::nearest;
 use model::project_file::{FILE_BYTES_MAX, FILE_NAME, ProjectFile};
 use model::{NamespaceName, ProjectName};
 
 use crate::cli::TargetArgs;
 use crate::client::Client;
-use crate::exit::{Fault, instead};
+use crate::exit::{Exit, Fault, instead};
 use crate::upload::{open_regular, root_of};
 
 /// A project and a namespace: a preview.
@@ -78,6 +79,34 @@ pub(super) async fn serving(
         return client.deployment(current.as_str()).await;
     }
     deployment(client, id, args).await
+}
+
+/// The previews of `namespace`, or only that of `project` in it; there is at least one.
+pub(super) async fn of_namespace(
+    client: &Client,
+    namespace: &NamespaceName,
+    project: Option<&ProjectName>,
+) -> anyhow::Result<Vec<view::Preview>> {
+    let all = client.previews().await?;
+    let meant = |preview: &&view::Preview| {
+        preview.namespace == *namespace && project.is_none_or(|project| *project == preview.project)
+    };
+    let found: Vec<view::Preview> = all.iter().filter(meant).cloned().collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let names = all.iter().map(|preview| preview.namespace.as_str());
+    let hint = match nearest(namespace.as_str(), names) {
+        Some(meant) if meant != namespace.as_str() => {
+            format!("did you mean `{meant}`? `cx list` shows what there is")
+        }
+        _ => "`cx list` shows what there is".to_owned(),
+    };
+    let of = project.map_or_else(String::new, |project| format!(" of {project}"));
+    let message = format!("there is no preview{of} in the namespace {namespace}");
+    Err(Fault::new(Exit::NotFound, "no_such_preview", message)
+        .hint(hint)
+        .into())
 }
 
 /// The project of a directory: what its cx.toml says, else its name.

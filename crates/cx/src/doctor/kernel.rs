@@ -8,11 +8,20 @@ const KERNEL_MIN: (u32, u32) = (5, 12);
 const NAMESPACES_LOW: u64 = 1_000;
 /// One for each directory that is followed.
 const WATCHES_LOW: u64 = 65_536;
+/// What one sandbox may take of the watchers that all of them share.
+const WATCHERS_PER_SANDBOX: u64 = 16;
+/// Sandboxes that should be able to take all of theirs at the same time, however few there are now.
+const SANDBOXES_MIN: u64 = 64;
 /// How far the clock may be off: certificates and times to live mind more.
 const CLOCK_SECONDS_MAX: u64 = 60;
 
 pub(super) fn findings(readings: &Readings) -> Vec<Finding> {
-    let findings = [version(readings), namespaces(readings), watches(readings)];
+    let findings = [
+        version(readings),
+        namespaces(readings),
+        watches(readings),
+        watchers(readings),
+    ];
     findings.into_iter().flatten().collect()
 }
 
@@ -55,6 +64,26 @@ fn watches(readings: &Readings) -> Option<Finding> {
         format!("{most} directories can be followed (fs.inotify.max_user_watches); `cx up` follows each one");
     let advice =
         "sysctl fs.inotify.max_user_watches=524288, and the same in a file of /etc/sysctl.d to keep it";
+    Some(Finding::warn(name, detail, advice))
+}
+
+/// Each sandbox is held to its share, but the kernel counts what all of them take together too.
+fn watchers(readings: &Readings) -> Option<Finding> {
+    let most = readings.inotify_instances?;
+    let name = "file watchers";
+    let wanted = WATCHERS_PER_SANDBOX * readings.sandboxes.max(SANDBOXES_MIN);
+    if most >= wanted {
+        return Some(Finding::ok(name, format!("{most} for all previews together")));
+    }
+    let detail = format!(
+        "{most} for all previews together (fs.inotify.max_user_instances), and each may take {WATCHERS_PER_SANDBOX}: \
+         {} that watch files can leave the others none",
+        most / WATCHERS_PER_SANDBOX
+    );
+    let advice = format!(
+        "sysctl fs.inotify.max_user_instances={}, and the same in a file of /etc/sysctl.d to keep it",
+        wanted.next_power_of_two()
+    );
     Some(Finding::warn(name, detail, advice))
 }
 
@@ -110,7 +139,32 @@ mod tests {
             with(|readings| readings.inotify_watches = Some(524_288)),
             Level::Ok
         );
+        assert_eq!(
+            with(|readings| readings.inotify_instances = Some(128)),
+            Level::Warn
+        );
+        assert_eq!(
+            with(|readings| readings.inotify_instances = Some(1_024)),
+            Level::Ok
+        );
         assert!(findings(&Readings::default()).is_empty());
+    }
+
+    #[test]
+    fn more_previews_need_more_watchers() {
+        let readings = Readings {
+            sandboxes: 100,
+            inotify_instances: Some(1_024),
+            ..Readings::default()
+        };
+        let finding = watchers(&readings).unwrap();
+        assert_eq!(finding.level, Level::Warn);
+        assert!(
+            finding.detail.contains("each may take 16: 64 that"),
+            "{}",
+            finding.detail
+        );
+        assert!(finding.advice.contains("=2048,"), "{}", finding.advice);
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(crate) async fn examine(
     options: &ServerOptions,
     privilege: Result<sandbox::Privilege, String>,
 ) -> Vec<Finding> {
-    let readings = Readings::take(privilege.as_ref().copied().map_err(|_| ()));
+    let readings = Readings::take(privilege.as_ref().copied().map_err(|_| ()), &options.data);
     let mut findings = isolation::findings(privilege).await;
     findings.extend(apparmor::finding(&readings));
     findings.extend(kernel::findings(&readings));

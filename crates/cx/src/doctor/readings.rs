@@ -1,7 +1,7 @@
 //! What the machine says of itself, read once; others judge it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::kernel;
 
@@ -17,10 +17,16 @@ pub(super) struct Readings {
     pub(super) kernel: Option<(u32, u32)>,
     pub(super) user_namespaces: Option<u64>,
     pub(super) inotify_watches: Option<u64>,
+    /// Things that can watch, each for many files.
+    pub(super) inotify_instances: Option<u64>,
+    /// That are there now.
+    pub(super) sandboxes: u64,
 }
 
 impl Readings {
-    pub(super) fn take(privilege: Result<sandbox::Privilege, ()>) -> Self {
+    /// `data` is the directory of the server.
+    pub(super) fn take(privilege: Result<sandbox::Privilege, ()>, data: &Path) -> Self {
+        let sandboxes = fs::read_dir(data.join("sandboxes")).map_or(0, Iterator::count);
         Self {
             root: matches!(privilege, Ok(sandbox::Privilege::Root)),
             isolates: privilege.is_ok(),
@@ -29,6 +35,8 @@ impl Readings {
             kernel: setting("kernel/osrelease").as_deref().and_then(kernel::release),
             user_namespaces: number("user/max_user_namespaces"),
             inotify_watches: number("fs/inotify/max_user_watches"),
+            inotify_instances: number("fs/inotify/max_user_instances"),
+            sandboxes: sandboxes as u64,
         }
     }
 }

@@ -15,5 +15,5 @@ mod start;
 pub(crate) use data::{RESTORING, lock};
 pub(crate) use manager::Manager;
 pub(crate) use options::ServerOptions;
-pub(crate) use settings::FILE as SETTINGS_FILE;
+pub(crate) use settings::{FILE as SETTINGS_FILE, Settings, UNREADABLE};
 pub(crate) use start::Server;

@@ -17,6 +17,8 @@ use crate::exit::Fault;
 
 /// The name of the file.
 pub(crate) const FILE: &str = "server.toml";
+/// The code of a failure to read it at all.
+pub(crate) const UNREADABLE: &str = "settings_unreadable";
 /// Bytes of it that are read; more is no settings file.
 const BYTES_MAX: u64 = 64 << 10;
 
@@ -81,8 +83,7 @@ impl Settings {
         let path = data.join(FILE);
         let shown = path.display();
         let unreadable = |error: std::io::Error| {
-            Fault::failed("settings_unreadable", format!("cannot read {shown}: {error}"))
-                .hint("check its permissions")
+            Fault::failed(UNREADABLE, format!("cannot read {shown}: {error}")).hint("check its permissions")
         };
         let mut text = String::new();
         match std::fs::File::open(&path) {

@@ -1,7 +1,7 @@
 //! One preview through its life: deployed, deployed again, broken, rolled back, deleted.
 
 use crate::http::get;
-use crate::platform::{Platform, copy_of, example};
+use crate::platform::{Platform, copy_of, example, run};
 use crate::traces::Traces;
 
 #[test]
@@ -122,4 +122,60 @@ fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
         }
     }
     files
+}
+
+#[test]
+fn how_long_the_previews_of_a_namespace_live_can_be_changed() {
+    let platform = Platform::start();
+    let site = example("static-site");
+    for project in ["shop", "blog"] {
+        let arguments = ["--project", project, "--namespace", "demo"];
+        platform.ok(&[&["deploy", site.to_str().unwrap()], arguments.as_slice()].concat());
+    }
+    let expires = |project: &str| {
+        let listed = platform.ok(&["list", "--project", project, "--json"]);
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        listed[0]["expires_at_ms"].as_i64()
+    };
+    let changed = platform.cx(&["ttl", "demo", "never"]);
+    assert!(changed.status.success(), "{changed:?}");
+    assert!(
+        changed.err.contains("shop · demo stays until it is deleted"),
+        "{}",
+        changed.err
+    );
+    assert_eq!((expires("shop"), expires("blog")), (None, None));
+    let changed = platform.cx(&["ttl", "demo", "2d", "--project", "shop"]);
+    assert!(
+        changed.err.contains("shop · demo is deleted in "),
+        "{}",
+        changed.err
+    );
+    assert!(!changed.err.contains("blog"), "{}", changed.err);
+    assert!(expires("shop").is_some() && expires("blog").is_none());
+
+    let unknown = platform.cx(&["ttl", "dmo", "2d"]);
+    assert_eq!(unknown.status.code(), Some(4), "{unknown:?}");
+    assert!(unknown.err.contains("did you mean `demo`?"), "{}", unknown.err);
+    let nonsense = platform.cx(&["ttl", "demo", "soon"]);
+    assert_eq!(nonsense.status.code(), Some(2), "{nonsense:?}");
+
+    // Less than they have lived: they go.
+    platform.ok(&["ttl", "demo", "1s"]);
+    let begin = std::time::Instant::now();
+    while platform.ok(&["list", "--json"]) != "[]" {
+        assert!(begin.elapsed().as_secs() < 60, "they stay: {}", platform.log());
+    }
+    platform.assert_leaves_nothing();
+}
+
+#[test]
+fn the_settings_of_a_local_server_say_where_it_is() {
+    let platform = Platform::start();
+    let settings = format!("listen = [\"127.0.0.1:{}\"]\n", platform.port);
+    std::fs::write(platform.data().join("server.toml"), settings).unwrap();
+    let mut command = platform.command();
+    command.env_remove("CX_URL").env_remove("CX_TOKEN");
+    let ran = run(command.env("CX_DATA", platform.data()).args(["list", "--json"]));
+    assert!(ran.status.success() && ran.out.trim() == "[]", "{ran:?}");
 }
