@@ -92,7 +92,26 @@ impl Control {
             ("CYGNI_ENVIRONMENT", deployment.environment.to_string()),
             ("CYGNI_DEPLOYMENT", deployment.id.to_string()),
         ];
+        let revision = deployment.revision.as_ref();
+        let of_revision = [
+            (
+                "CYGNI_COMMIT",
+                revision.map(|revision| revision.commit.to_string()),
+            ),
+            (
+                "CYGNI_BRANCH",
+                revision.and_then(|revision| revision.branch.clone()),
+            ),
+            (
+                "CYGNI_PULL_REQUEST",
+                revision.and_then(|revision| revision.pull_request.map(|number| number.to_string())),
+            ),
+        ];
+        let of_revision = of_revision
+            .into_iter()
+            .filter_map(|(name, value)| value.map(|value| (name, value)));
         told.into_iter()
+            .chain(of_revision)
             .map(|(name, value)| (name.to_owned(), value))
             .collect()
     }

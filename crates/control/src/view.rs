@@ -349,3 +349,59 @@ pub struct Delivery {
     /// What came of it.
     pub outcome: String,
 }
+
+/// A pull request or a branch that is followed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Head {
+    /// The name of the forge here.
+    pub forge: String,
+    /// `owner/name`.
+    pub repository: String,
+    /// Why nothing of the repository is removed until somebody says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+    /// Of a pull request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+    /// Of a branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Where its previews are.
+    pub namespace: NamespaceName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// Its page at the forge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    pub fork: bool,
+    /// Closed, merged or deleted.
+    pub over: bool,
+    /// Its newest commit, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Whether something was heard of it that has not been looked at yet.
+    pub pending: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at_ms: Option<i64>,
+    /// Why it cannot be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// What each project makes of it.
+    pub projects: Vec<HeadProject>,
+}
+
+/// What a project makes of a pull request or branch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HeadProject {
+    pub project: ProjectName,
+    /// `deploy`, `awaits_approval`, `skipped`, `kept`, `paused`, `over`, or `unknown` before the first look.
+    pub state: String,
+    /// Why, where it is no preview of the newest commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The commit that was deployed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployed: Option<String>,
+}

@@ -7,6 +7,7 @@ mod deploy;
 mod error;
 mod follow;
 mod forges;
+mod heads;
 mod live;
 mod namespaces;
 mod previews;

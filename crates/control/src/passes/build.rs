@@ -64,7 +64,11 @@ impl Control {
     }
 
     async fn find_or_build(&self, deployment: &Deployment, held: &Held) -> Result<Built, Stop> {
-        let source = self.source(deployment)?;
+        let source = self.source(deployment, held).await?;
+        let deployment = &Deployment {
+            source: Some(source),
+            ..deployment.clone()
+        };
         let plan = self.detect(deployment, &source, held).await?;
         let given = self.given(deployment).await?;
         let request = BuildRequest {
@@ -137,17 +141,6 @@ impl Control {
         }
     }
 
-    /// The tree that the deployment is made of.
-    fn source(&self, deployment: &Deployment) -> Result<Digest, Stop> {
-        let missing = || {
-            Failure::new(
-                Code::SourceMissing,
-                "the source of the deployment is not in the store",
-            )
-        };
-        Ok(deployment.source.ok_or_else(missing)?)
-    }
-
     async fn detect(&self, deployment: &Deployment, source: &Digest, held: &Held) -> Result<Plan, Stop> {
         if let Some(plan) = &deployment.plan {
             return Ok(plan.clone());
@@ -200,7 +193,7 @@ impl Control {
     }
 
     /// First the project's own limit, then everybody's: a project with many builds waits behind itself.
-    async fn wait_for_slots(
+    pub(super) async fn wait_for_slots(
         &self,
         deployment: &Deployment,
         held: &Held,
@@ -223,7 +216,7 @@ impl Control {
     }
 
     /// A build that finds too little room waits in its row, and takes no slot meanwhile.
-    fn room_to_build(&self) -> Result<(), Stop> {
+    pub(super) fn room_to_build(&self) -> Result<(), Stop> {
         self.check_room().map_err(|full| Stop::Waits {
             reason: full.to_string(),
         })

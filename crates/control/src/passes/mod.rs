@@ -13,6 +13,7 @@ mod deploy;
 mod hooks;
 mod publish;
 mod report;
+mod source;
 mod start;
 mod upkeep;
 
