@@ -8,6 +8,8 @@
 pub mod change;
 pub mod command;
 mod error;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod forge;
 pub mod github;
 mod http;

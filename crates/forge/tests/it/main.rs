@@ -1,0 +1,3 @@
+//! Forges at their protocols.
+
+mod github;
