@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, PipeReader, Read as _, Write as _};
 
 use crate::cgroup::Handles;
-use crate::seccomp::Filters;
+use crate::seccomp::Filter;
 use crate::spec::Spec;
 use crate::sys::{self, Fork};
 use crate::zygote::{APP_ID, Failed, Launch, OPEN_FILES_WANTED, Report, Step as _};
@@ -40,7 +40,7 @@ fn variable<'a>(spec: &'a Spec, name: &str) -> Option<&'a str> {
 }
 
 /// Starts the command; returns when it has been executed.
-pub(super) fn start(launch: &Launch, handles: &Handles, filters: &Filters) -> Result<App, Report> {
+pub(super) fn start(launch: &Launch, handles: &Handles, filter: &Filter) -> Result<App, Report> {
     let failed = |error: io::Error| {
         Report::Failed(Failed {
             step: "pipes".to_owned(),
@@ -60,7 +60,7 @@ pub(super) fn start(launch: &Launch, handles: &Handles, filters: &Filters) -> Re
                     out: out_write,
                     err: err_write,
                 },
-                (handles, filters),
+                (handles, filter),
             );
             let _ = serde_json::to_vec(&refusal).map(|bytes| speak.write_all(&bytes));
             super::exit(127)
@@ -84,7 +84,7 @@ struct Output {
 }
 
 /// Returns only why it did not work.
-fn become_command(launch: &Launch, output: Output, (handles, filters): (&Handles, &Filters)) -> Report {
+fn become_command(launch: &Launch, output: Output, (handles, filter): (&Handles, &Filter)) -> Report {
     match give_up_everything(launch, &output, handles) {
         Ok(()) => {}
         Err(failed) => return Report::Failed(failed),
@@ -95,7 +95,7 @@ fn become_command(launch: &Launch, output: Output, (handles, filters): (&Handles
             error: format!("cannot enter {:?}: {error}", spec.cwd),
         };
     }
-    if let Err(error) = filters.install().step("seccomp") {
+    if let Err(error) = filter.install().step("seccomp") {
         return Report::Failed(error);
     }
     Report::Command {

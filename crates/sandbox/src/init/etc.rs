@@ -1,14 +1,17 @@
 //! /etc, written from nothing: who the program is, how it finds names, whom it trusts.
 //!
 //! Guards against the host's accounts, hosts and settings being read inside. Taken from the host: what the dynamic
-//! linker and the time zone need, tables of well-known numbers, and the certificates.
+//! linker and the time zone need, tables of well-known numbers, and the certificates. The large ones among them are
+//! mounted as they are: every sandbox writing its own copy took longer than making its namespaces.
 
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use crate::sys;
 use crate::zygote::APP_ID;
 
 /// Where distributions keep their certificates.
@@ -20,11 +23,20 @@ const CA_BUNDLES: [&str; 4] = [
 ];
 /// A larger file is not a list of certificates.
 const CA_BYTES_MAX: u64 = 4 << 20;
+/// Up to this size a copy is cheaper than a mount.
+const COPY_BYTES_MAX: u64 = 8 << 10;
 
 /// What is taken from the host, read while it is still in sight.
 pub(super) struct Host {
-    files: Vec<(PathBuf, Vec<u8>)>,
+    files: Vec<(PathBuf, Contents)>,
     links: Vec<(PathBuf, PathBuf)>,
+}
+
+/// Of one file.
+enum Contents {
+    Small(Vec<u8>),
+    /// The file itself, which cannot be changed through it.
+    Large(OwnedFd),
 }
 
 impl Host {
@@ -61,8 +73,9 @@ impl Host {
                     io::Error::other(format!("{size} bytes are too many for certificates")),
                 ));
             }
-            let bytes = fs::read(path).map_err(|error| named(path, error))?;
-            host.files.push(("ssl/certs/ca-certificates.crt".into(), bytes));
+            let contents = take(path).map_err(|error| named(path, error))?;
+            host.files
+                .push(("ssl/certs/ca-certificates.crt".into(), contents));
             host.links
                 .push(("ssl/cert.pem".into(), "certs/ca-certificates.crt".into()));
         }
@@ -71,8 +84,8 @@ impl Host {
 
     fn file(&mut self, name: impl Into<PathBuf>) {
         let name = name.into();
-        if let Ok(bytes) = fs::read(Path::new("/etc").join(&name)) {
-            self.files.push((name, bytes));
+        if let Ok(contents) = take(&Path::new("/etc").join(&name)) {
+            self.files.push((name, contents));
         }
     }
 
@@ -82,14 +95,30 @@ impl Host {
         for (name, text) in own(hostname) {
             fs::write(etc.join(name), text)?;
         }
-        for (name, bytes) in self.files {
-            place(&etc.join(&name), |path| fs::write(path, &bytes))?;
+        for (name, contents) in self.files {
+            place(&etc.join(&name), |path| match &contents {
+                Contents::Small(bytes) => fs::write(path, bytes),
+                Contents::Large(tree) => {
+                    fs::write(path, "")?;
+                    sys::attach(tree.as_fd(), path)
+                }
+            })?;
         }
         for (name, to) in self.links {
             place(&etc.join(&name), |path| symlink(&to, path))?;
         }
         Ok(())
     }
+}
+
+fn take(path: &Path) -> io::Result<Contents> {
+    let found = fs::metadata(path)?;
+    if found.is_file() && found.len() > COPY_BYTES_MAX {
+        // A link is followed to what it is for now; what cannot be read here cannot be read inside.
+        fs::File::open(path)?;
+        return super::root::take_tree(path).map(Contents::Large);
+    }
+    fs::read(path).map(Contents::Small)
 }
 
 fn place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {

@@ -30,7 +30,7 @@ use rustix::thread::CapabilitiesSecureBits;
 use crate::cgroup::Handles;
 use crate::egress::{AllowedAddress, Policy};
 use crate::log::{Redactor, Writer};
-use crate::seccomp::Filters;
+use crate::seccomp::Filter;
 use crate::spec::Spec;
 use crate::sys;
 use crate::zygote::{APP_ID, Failed, Launch, Report, Step as _};
@@ -57,7 +57,7 @@ pub(crate) struct Gate {
 }
 
 /// Runs the sandbox to its end. Never returns.
-pub(crate) fn run(launch: Launch, mut parts: Parts, filters: &Filters) -> ! {
+pub(crate) fn run(launch: Launch, mut parts: Parts, filter: &Filter) -> ! {
     if parts.go.read_exact(&mut [0]).is_err() {
         exit(1); // the zygote died before this sandbox was recorded
     }
@@ -69,7 +69,7 @@ pub(crate) fn run(launch: Launch, mut parts: Parts, filters: &Filters) -> ! {
         handles: parts.handles,
         leash: parts.leash,
     };
-    let started = match start(launch, inner, filters) {
+    let started = match start(launch, inner, filter) {
         Ok(started) => started,
         Err(failure) => {
             let _ = serde_json::to_vec(&failure).map(|bytes| report.write_all(&bytes));
@@ -92,11 +92,11 @@ struct Inner {
     leash: Option<OwnedFd>,
 }
 
-fn start(launch: Launch, inner: Inner, filters: &Filters) -> Result<watch::Started, Report> {
+fn start(launch: Launch, inner: Inner, filter: &Filter) -> Result<watch::Started, Report> {
     let gate = isolate(&launch, inner.sources, &inner.handles).map_err(Report::Failed)?;
     let log = open_log(&launch.spec, &inner.record).map_err(Report::Failed)?;
     let children = sys::watch_children().step("signals").map_err(Report::Failed)?;
-    let app = app::start(&launch, &inner.handles, filters)?;
+    let app = app::start(&launch, &inner.handles, filter)?;
     Ok(watch::Started {
         app,
         children,

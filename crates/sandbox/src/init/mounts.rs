@@ -21,14 +21,25 @@ const STAGE: &str = "/.stage";
 const STAGE_BYTES_MAX: u64 = 4 << 20;
 
 pub(super) fn apply(mounts: &[Mount], sources: Vec<Source>) -> Result<(), Failed> {
-    fs::create_dir(STAGE).step("stage")?;
-    tmpfs(Path::new(STAGE), STAGE_BYTES_MAX, 0o755).step("stage")?;
+    // Taking it away waits for every processor, so it is made only for those who need it.
+    let staged = mounts.iter().any(needs_stage);
+    if staged {
+        fs::create_dir(STAGE).step("stage")?;
+        tmpfs(Path::new(STAGE), STAGE_BYTES_MAX, 0o755).step("stage")?;
+    }
     for (index, (mount, source)) in mounts.iter().zip(sources).enumerate() {
         let stage = Path::new(STAGE).join(index.to_string());
         one(mount, source, &stage).step(&format!("mount {}", mount.target()))?;
     }
-    unmount(STAGE, UnmountFlags::DETACH).step("stage")?;
-    fs::remove_dir(STAGE).step("stage")
+    if staged {
+        unmount(STAGE, UnmountFlags::DETACH).step("stage")?;
+        fs::remove_dir(STAGE).step("stage")?;
+    }
+    Ok(())
+}
+
+fn needs_stage(mount: &Mount) -> bool {
+    matches!(mount, Mount::Overlay { .. } | Mount::File { .. })
 }
 
 fn one(mount: &Mount, source: Source, stage: &Path) -> io::Result<()> {

@@ -113,8 +113,8 @@ fn take_alternatives() -> io::Result<Option<OwnedFd>> {
     path.is_dir().then(|| take_tree(&path)).transpose()
 }
 
-/// A directory of the host, to be read only.
-fn take_tree(path: &Path) -> io::Result<OwnedFd> {
+/// A directory or file of the host, to be read only.
+pub(super) fn take_tree(path: &Path) -> io::Result<OwnedFd> {
     let tree = sys::clone_tree(path, true)?;
     sys::set_attributes(
         tree.as_fd(),

@@ -1,11 +1,12 @@
 //! Which system calls a program inside may make.
 //!
-//! Two filters: a list of what is allowed (the rest does not exist: ENOSYS, so libraries fall back), and on top of
-//! it what is refused by its arguments or by name (EPERM). Guards against kernel interfaces that are not namespaced
-//! (AF_VSOCK, keyrings, bpf) and against nested user namespaces, which would hand out capabilities again.
-//! Foreign architectures are killed; x32 numbers are not on the list.
+//! A list of what is allowed (the rest does not exist: ENOSYS, so libraries fall back), less what is refused by its
+//! arguments or by name (EPERM). Guards against kernel interfaces that are not namespaced (AF_VSOCK, keyrings, bpf) and
+//! against nested user namespaces, which would hand out capabilities again. Foreign architectures are killed; x32
+//! numbers are not on the list.
 
 mod allowed;
+mod tree;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch,
 };
+use tree::Verdict;
 
 /// TIOCSTI, TIOCLINUX, TIOCCONS: they type into the terminal of others or take over its output. TIOCSETD: it loads the
 /// module of a line discipline.
@@ -22,37 +24,57 @@ const TYPE_MASK: u64 = 0xf;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Both filters, compiled; in the order in which they are installed.
-pub(crate) struct Filters([BpfProgram; 2]);
+/// The filter, compiled once for all sandboxes.
+pub(crate) struct Filter(BpfProgram);
 
-impl Filters {
-    pub(crate) fn compile() -> Result<Filters, BackendError> {
+impl Filter {
+    pub(crate) fn compile() -> Result<Filter, BackendError> {
+        let rules = by_arguments()?;
+        let starts = ranges(&rules);
         let arch: TargetArch = std::env::consts::ARCH.try_into()?;
-        let allowed: Rules = allowed::SYSCALLS
-            .iter()
-            .map(|&number| (number, Vec::new()))
-            .collect();
-        let enosys = SeccompAction::Errno(libc::ENOSYS as u32);
-        let eperm = SeccompAction::Errno(libc::EPERM as u32);
-        let list = SeccompFilter::new(allowed, enosys, SeccompAction::Allow, arch)?;
-        let refused = SeccompFilter::new(refused()?, SeccompAction::Allow, eperm, arch)?;
-        Ok(Filters([list.try_into()?, refused.try_into()?]))
+        let asked = SeccompFilter::new(rules, SeccompAction::Allow, errno(libc::EPERM), arch)?;
+        let asked: BpfProgram = asked.try_into()?;
+        Ok(Filter(tree::compile(&starts, &asked)))
     }
 
-    /// Installs both for this thread and everything it starts, for ever. The second one speaks first: the kernel
-    /// takes the newest filter's error where two refuse.
+    /// Installs it for this thread and everything it starts, for ever.
     pub(crate) fn install(&self) -> Result<(), seccompiler::Error> {
-        self.0
-            .iter()
-            .try_for_each(|filter| seccompiler::apply_filter(filter))
+        seccompiler::apply_filter(&self.0)
     }
 }
 
-fn refused() -> Result<Rules, BackendError> {
-    let mut rules: Rules = allowed::REFUSED
-        .iter()
-        .map(|&number| (number, Vec::new()))
-        .collect();
+fn errno(number: i32) -> SeccompAction {
+    SeccompAction::Errno(number.unsigned_abs())
+}
+
+/// The verdicts by number, as ranges: neighbours that get the same one are one range.
+fn ranges(rules: &Rules) -> Vec<(u32, Verdict)> {
+    let absent = Verdict::Plain(errno(libc::ENOSYS).into());
+    let mut named = BTreeMap::new();
+    let mut name = |numbers: &[i64], verdict| {
+        let numbers = numbers.iter().filter_map(|&number| u32::try_from(number).ok());
+        named.extend(numbers.map(|number| (number, verdict)));
+    };
+    name(allowed::SYSCALLS, Verdict::Plain(SeccompAction::Allow.into()));
+    name(&rules.keys().copied().collect::<Vec<_>>(), Verdict::Asked);
+    name(allowed::REFUSED, Verdict::Plain(errno(libc::EPERM).into()));
+    let mut starts = Vec::new();
+    let mut next = 0;
+    for (number, verdict) in named {
+        if number > next {
+            starts.push((next, absent));
+        }
+        starts.push((number, verdict));
+        next = number + 1;
+    }
+    starts.push((next, absent));
+    starts.dedup_by_key(|(_, verdict)| *verdict);
+    starts
+}
+
+/// What is allowed but for certain arguments.
+fn by_arguments() -> Result<Rules, BackendError> {
+    let mut rules = Rules::new();
     let new_namespaces = [
         libc::CLONE_NEWUSER,
         libc::CLONE_NEWNS,
@@ -121,10 +143,77 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_filters_compile_and_fit_the_kernel() {
-        let filters = Filters::compile().unwrap();
-        for filter in &filters.0 {
-            assert!((1..4096).contains(&filter.len()), "{}", filter.len());
+    fn it_fits_the_kernel_and_finds_each_number_quickly() {
+        let filter = Filter::compile().unwrap();
+        assert!((1..4096).contains(&filter.0.len()), "{}", filter.0.len());
+        assert!(ranges(&by_arguments().unwrap()).len() < 200);
+    }
+
+    /// The same lists, said the plain way: one filter of what is allowed, and on top of it one of what is refused.
+    fn plainly() -> [BpfProgram; 2] {
+        let arch: TargetArch = std::env::consts::ARCH.try_into().unwrap();
+        let all = |numbers: &[i64]| {
+            numbers
+                .iter()
+                .map(|&number| (number, Vec::new()))
+                .collect::<Rules>()
+        };
+        let mut refused = all(allowed::REFUSED);
+        refused.extend(by_arguments().unwrap());
+        let compiled = |rules, otherwise, matched| {
+            let filter = SeccompFilter::new(rules, otherwise, matched, arch).unwrap();
+            filter.try_into().unwrap()
+        };
+        let allow = || SeccompAction::Allow;
+        [
+            compiled(all(allowed::SYSCALLS), errno(libc::ENOSYS), allow()),
+            compiled(refused, allow(), errno(libc::EPERM)),
+        ]
+    }
+
+    #[test]
+    fn it_says_what_the_lists_say_of_every_number() {
+        let filter = Filter::compile().unwrap();
+        let [list, refused] = plainly();
+        let expected = |call, arguments| match tree::tests::run(&refused, call, arguments) {
+            libc::SECCOMP_RET_ALLOW => tree::tests::run(&list, call, arguments),
+            refusal => refusal,
+        };
+        const X32: u32 = 1 << 30;
+        let values = [
+            0,
+            1,
+            2,
+            3,
+            6,
+            10,
+            16,
+            17,
+            40,
+            58,
+            262,
+            0x5412,
+            0x5423,
+            0x1000_0000,
+            u32::MAX,
+        ];
+        let rules = by_arguments().unwrap();
+        let same = |number, arguments| {
+            let call = (number, tree::NATIVE);
+            let said = tree::tests::run(&filter.0, call, arguments);
+            assert_eq!(said, expected(call, arguments), "{number} {arguments:x?}");
+        };
+        let natives = (0..1100).chain([u32::MAX - 1, u32::MAX]);
+        for number in natives.chain((0..1100).map(|number| number | X32)) {
+            same(number, [0; 6]);
+            if !rules.contains_key(&number.into()) {
+                continue;
+            }
+            for first in values {
+                for second in values {
+                    values.map(|third| same(number, [first, second, third, 0, 0, 0]));
+                }
+            }
         }
     }
 

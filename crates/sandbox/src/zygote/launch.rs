@@ -4,16 +4,15 @@
 //! the zygote dies before that.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-use super::{Failed, Launch, Step as _};
+use super::{Failed, Launch, Makings, Step as _};
 use crate::cgroup;
 use crate::init::{self, Parts, Source};
-use crate::seccomp::Filters;
 use crate::state::{self, State};
 use crate::sys::{self, Fork};
 
@@ -35,7 +34,7 @@ pub(super) struct Launched {
     pub(super) pidfd: OwnedFd,
 }
 
-pub(super) fn launch(launch: Launch, fds: Vec<OwnedFd>, filters: &Filters) -> Result<Launched, Failed> {
+pub(super) fn launch(launch: Launch, fds: Vec<OwnedFd>, makings: &mut Makings) -> Result<Launched, Failed> {
     let mut fds = fds.into_iter();
     let (Some(dir), Some(report), leash) = (fds.next(), fds.next(), fds.next()) else {
         return Err(Failed {
@@ -50,7 +49,7 @@ pub(super) fn launch(launch: Launch, fds: Vec<OwnedFd>, filters: &Filters) -> Re
         cgroups.iter().for_each(|group| drop(fs::remove_dir(group)));
         failed
     };
-    let (record, sources) = mapped(&launch, &dir).map_err(undo)?;
+    let (record, sources) = mapped(&launch, &dir, makings).map_err(undo)?;
     let (go, mut release) = io::pipe().step("pipe").map_err(undo)?;
     let state = State {
         version: state::VERSION,
@@ -70,8 +69,8 @@ pub(super) fn launch(launch: Launch, fds: Vec<OwnedFd>, filters: &Filters) -> Re
         .map_err(undo)?
     {
         Fork::Child => {
-            // Without these the init would keep its own release pipe and the zygote's socket alive.
-            drop((release, dir));
+            // Without these the init would keep its own release pipe alive, and what the zygote keeps for others.
+            drop((release, dir, std::mem::take(&mut makings.ids)));
             let parts = Parts {
                 record,
                 sources,
@@ -81,7 +80,7 @@ pub(super) fn launch(launch: Launch, fds: Vec<OwnedFd>, filters: &Filters) -> Re
                 leash,
                 go,
             };
-            init::run(launch, parts, filters)
+            init::run(launch, parts, &makings.filter)
         }
         Fork::Parent(pid, pidfd) => {
             let start_time = register(pid, uid_base, State { pid, ..state }, &dir).map_err(undo)?;
@@ -127,37 +126,19 @@ fn listen(dir: &OwnedFd) -> io::Result<UnixListener> {
 /// The sandbox's own directory for its init, and the spec's sources. As root all are id-mapped: what belongs to root
 /// on disk belongs to the program inside, and what it writes belongs to root on disk. Without root ids agree
 /// already, and the init takes the sources itself, in its own mount namespace.
-fn mapped(launch: &Launch, dir: &OwnedFd) -> Result<(OwnedFd, Option<Vec<Source>>), Failed> {
+fn mapped(
+    launch: &Launch,
+    dir: &OwnedFd,
+    makings: &mut Makings,
+) -> Result<(OwnedFd, Option<Vec<Source>>), Failed> {
     let Some(base) = launch.uid_base else {
         let own = dir.try_clone().step("directory")?;
         return Ok((own, None));
     };
-    let namespace = id_namespace(base).step("id-mapped mounts")?;
+    let namespace = makings.ids.of(base).step("id-mapped mounts")?;
     let path = PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd()));
     let record = sys::clone_tree(&path, false).step("directory")?;
     sys::map_ids(record.as_fd(), &namespace).step("id-mapped mounts")?;
     let sources = init::take_sources(&launch.spec.mounts, Some(&namespace))?;
     Ok((record, Some(sources)))
-}
-
-/// A user namespace only for the mapping "root on disk is the program": made by a child that ends at once.
-pub(super) fn id_namespace(base: u32) -> io::Result<OwnedFd> {
-    let (mut wait, hold) = io::pipe()?;
-    // SAFETY: one thread; the child does nothing but wait and end.
-    match unsafe { sys::clone_into(libc::CLONE_NEWUSER as u64, libc::SIGCHLD)? } {
-        Fork::Child => {
-            drop(hold);
-            let _ = wait.read(&mut [0]);
-            // SAFETY: ends without running anything of the parent's.
-            unsafe { libc::_exit(0) }
-        }
-        Fork::Parent(pid, _pidfd) => {
-            let row = format!("0 {} 1", base + APP_ID);
-            fs::write(format!("/proc/{pid}/uid_map"), &row)?;
-            fs::write(format!("/proc/{pid}/gid_map"), &row)?;
-            let namespace = fs::File::open(format!("/proc/{pid}/ns/user"))?;
-            drop(hold);
-            Ok(namespace.into())
-        }
-    }
 }

@@ -1,10 +1,11 @@
 //! The zygote: a small process with one thread that makes sandboxes, because a process with threads must not fork.
 //!
-//! It is the platform's own program started again, talks over its standard input, and ends when that does. It keeps
-//! nothing between two requests, so a new one can take its place at any time. See
+//! It is the platform's own program started again, talks over its standard input, and ends when that does. What it keeps
+//! between two requests only saves time, so a new one can take its place at any time. See
 //! docs/decisions/0001-zygote-and-init.md.
 
 mod client;
+mod idmap;
 mod launch;
 mod probe;
 
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::Capability;
 use crate::cgroup::Tree;
-use crate::seccomp::Filters;
+use crate::seccomp::Filter;
 use crate::spec::{SPEC_BYTES_MAX, Spec};
 use crate::wire;
 
@@ -73,6 +74,12 @@ pub(crate) enum Report {
     },
 }
 
+/// What is made once and used for many sandboxes, because none can change it.
+struct Makings {
+    filter: Filter,
+    ids: idmap::IdNamespaces,
+}
+
 /// Names the step in an error.
 pub(crate) trait Step<T> {
     fn step(self, step: &str) -> Result<T, Failed>;
@@ -109,11 +116,14 @@ fn serve() -> std::io::Result<()> {
     crate::sys::close_from(3)?;
     crate::sys::ignore_children();
     let socket = std::io::stdin();
-    let filters = Filters::compile().map_err(std::io::Error::other)?;
+    let mut makings = Makings {
+        filter: Filter::compile().map_err(std::io::Error::other)?,
+        ids: idmap::IdNamespaces::default(),
+    };
     while let Some(frame) = wire::receive(socket.as_fd(), REQUEST_BYTES_MAX)? {
         let (answer, pidfd) = match serde_json::from_slice(&frame.body)? {
             Request::Probe => (Answer::Probed(probe::probe()), None),
-            Request::Launch(launch) => match launch::launch(*launch, frame.fds, &filters) {
+            Request::Launch(launch) => match launch::launch(*launch, frame.fds, &mut makings) {
                 Ok(launched) => (
                     Answer::Launched {
                         pid: launched.pid,

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-use super::launch::id_namespace;
+use super::idmap;
 use crate::capability::{Capability, EGRESS, ID_MAPPED_MOUNTS, NAMESPACES, OPEN_FILES, OVERLAY, SECCOMP};
 use crate::privilege::Privilege;
 use crate::sys::{self, Fork};
@@ -43,7 +43,7 @@ fn id_mapped_mounts() -> Capability {
         return Capability::full(ID_MAPPED_MOUNTS, "not needed without root");
     }
     let attempt = || -> io::Result<()> {
-        let namespace = id_namespace(0x4000_0000)?;
+        let namespace = idmap::make(0x4000_0000)?;
         let tree = sys::clone_tree(Path::new("/usr"), false)?;
         sys::map_ids(std::os::fd::AsFd::as_fd(&tree), &namespace)
     };
