@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-use super::{Bench, Figure, Readings, Target};
+use super::{Bench, Figure, Readings, Target, interrupt};
 
 const WORKERS: usize = 2;
 /// Measured in turns.
@@ -117,6 +117,7 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     }
     let (mut with_many, mut with_few) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
+        interrupt::check()?;
         with_few.push(load(&few, &CASES[0])?.cpu_us);
         with_many.push(load(&many, &CASES[0])?.cpu_us);
     }
@@ -133,6 +134,7 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
 fn compare(case: &Case, ours: &Server, peer: &Server) -> anyhow::Result<[Figure; 3]> {
     let mut samples = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
+        interrupt::check()?;
         samples.1.push(load(peer, case)?);
         samples.0.push(load(ours, case)?);
     }

@@ -36,7 +36,6 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         })
     };
     let each = (after - before) / PREVIEWS as f64;
-    platform.delete_all("memory")?;
     Ok(vec![
         one("the platform idle, resident", "MB", idle / 1_000.0, 40.0)?,
         one(

@@ -6,6 +6,7 @@
 mod deploy;
 mod edge;
 mod figure;
+mod interrupt;
 mod memory;
 mod neighbours;
 mod platform;
@@ -84,9 +85,11 @@ pub(crate) fn run(root: &Path, wanted: &[String]) -> anyhow::Result<()> {
         programs: root.join("target/release"),
         scratch: tempfile::Builder::new().prefix("cygni-bench-").tempdir()?,
     };
+    interrupt::watch()?;
     println!("{HEAD}");
     for (name, measure) in GROUPS {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            interrupt::check()?;
             eprintln!("measuring {name}");
             let figures = measure(&bench).with_context(|| format!("{name} could not be measured"))?;
             figures.iter().for_each(|figure| println!("{}", figure.row()));

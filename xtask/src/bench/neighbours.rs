@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 
 use super::platform::Platform;
-use super::{Bench, Figure, Readings, Target};
+use super::{Bench, Figure, Readings, Target, interrupt};
 
 /// Visits per reading, and the time between two of them.
 const VISITS: usize = 400;
 const PAUSE: Duration = Duration::from_millis(4);
 /// Readings of each kind; the figure is their median.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 9;
 /// How long a hog has before it is measured beside: it fills its burst, is noticed and held.
 const SETTLE: Duration = Duration::from_secs(4);
 /// Connections that do nothing, held open at the edge.
@@ -142,6 +142,7 @@ fn p99(platform: &Platform, kind: &str) -> anyhow::Result<f64> {
     let host = host(kind);
     let mut took = Vec::with_capacity(VISITS);
     for _ in 0..VISITS {
+        interrupt::check()?;
         let begin = Instant::now();
         let answer = platform.fetch(&host, "/");
         took.push(begin.elapsed().as_secs_f64() * 1_000.0);

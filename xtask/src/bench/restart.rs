@@ -23,7 +23,6 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         listening.push(back.elapsed().as_secs_f64() * 1e3);
         away.push(killed.elapsed().as_secs_f64() * 1e3);
     }
-    platform.delete("away", "main")?;
     let figure = |what: &str, values, target| -> anyhow::Result<Figure> {
         Ok(Figure {
             what: what.to_owned(),

@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use super::{Bench, Figure, Readings, Target, command};
+use super::{Bench, Figure, Readings, Target, command, interrupt};
 
 const ROUNDS: usize = 101;
 /// The first ones find cold caches, ours and the peers'.
@@ -25,6 +25,7 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let peers = ["bwrap", "crun", "runc"];
     let (mut ended, mut gone, mut theirs) = (Vec::new(), Vec::new(), [const { Vec::new() }; 3]);
     for round in 0..ROUNDS + WARM_UP {
+        interrupt::check()?;
         let (one, other) = ours.round()?;
         let times = [bwrap()?, bundle.run("crun", round)?, bundle.run("runc", round)?];
         if round >= WARM_UP {

@@ -42,7 +42,6 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         back.push(until(&platform, &roll, || shown(&old))?);
     }
     let (visits, failed) = visitors.end()?;
-    platform.delete("switch", "main")?;
     ensure!(visits > ROUNDS * 100, "only {visits} visits");
     let figure = |what: String, unit, values, target| -> anyhow::Result<Figure> {
         Ok(Figure {
