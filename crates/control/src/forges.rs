@@ -121,12 +121,15 @@ impl Control {
     }
 
     /// Forges whose credentials are given at every start have rows too: their repositories belong to them. One that was
-    /// added for good comes before one of the same name that is given.
+    /// added for good comes before one of the same name that is given, but for the secret of its webhooks.
     pub(crate) async fn note_given_forges(&self) -> Result<(), sqlx::Error> {
         let given = self.inner.forges.given().clone();
         for (name, settings) in given {
             match rows::forge::by_name(self.db().read(), &name).await? {
-                Some(row) if !row.sealed.is_empty() => self.inner.forges.forget(&name),
+                Some(row) if !row.sealed.is_empty() => {
+                    self.inner.forges.forget(&name);
+                    self.override_secret(&name, settings.webhook_secret).await;
+                }
                 _ => {
                     let kind = settings.kind.as_str();
                     rows::forge::set(self.db().write(), (&name, kind), "", self.now()).await?;
@@ -134,6 +137,22 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// Webhooks of the forge are signed with another secret than the one that is kept, as long as this run lasts.
+    async fn override_secret(&self, name: &str, secret: Option<String>) {
+        let Some(secret) = secret else { return };
+        // A forge that cannot be used says so when it is used.
+        let Ok(open) = self.forge(name).await else { return };
+        let settings = Settings {
+            webhook_secret: Some(secret),
+            ..open.settings.clone()
+        };
+        let forge = Arc::clone(&open.forge);
+        self.inner
+            .forges
+            .opened()
+            .insert(name.to_owned(), Arc::new(OpenForge { forge, settings }));
     }
 
     pub(crate) async fn unknown_forge(&self, name: &str) -> Result<OpError, OpError> {

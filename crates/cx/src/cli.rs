@@ -14,8 +14,8 @@ use reqwest::Url;
 use crate::exit::EXIT_CODES;
 
 pub(crate) use repositories::{
-    AddForgeArgs, CreateProjectArgs, DeleteProjectArgs, ForgeCommand, ForgeKindArg, GithubCommand,
-    ProjectCommand, SetProjectArgs, SetupArgs,
+    AddForgeArgs, CreateProjectArgs, DeleteProjectArgs, ForgeCommand, ForgeKindArg, GitCommand,
+    GithubCommand, ListenArgs, ProjectCommand, SetProjectArgs, SetupArgs,
 };
 
 /// Turns a directory into a live, isolated preview with its own URL.
@@ -152,6 +152,9 @@ pub(crate) enum Command {
     /// GitHub
     #[command(subcommand)]
     Github(GithubCommand),
+    /// Changes of repositories
+    #[command(subcommand)]
+    Git(GitCommand),
 }
 
 #[derive(Clone, Debug, Args)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use axum::routing::post;
 use control::Control;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,8 @@ pub struct WebOptions {
     /// Where the dashboard is, as `http://localhost:7700`; told to clients.
     pub dashboard_url: String,
     pub session: SessionKey,
+    /// The forge whose deliveries come to `/webhook`; the only one there is where it is `None`.
+    pub webhook_forge: Option<String>,
     /// Ends event streams, which would otherwise hold up the end of the process.
     pub closing: CancellationToken,
 }
@@ -45,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) hosts: Vec<String>,
     pub(crate) dashboard_url: String,
     pub(crate) session: SessionKey,
+    pub(crate) webhook_forge: Option<String>,
     pub(crate) closing: CancellationToken,
     pub(crate) followers: Arc<Semaphore>,
     pub(crate) large_bodies: Semaphore,
@@ -66,6 +70,7 @@ pub fn service(options: WebOptions) -> Router {
             hosts: options.hosts,
             dashboard_url: options.dashboard_url,
             session: options.session,
+            webhook_forge: options.webhook_forge,
             closing: options.closing,
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             large_bodies: Semaphore::new(LARGE_BODIES_MAX),
@@ -74,6 +79,7 @@ pub fn service(options: WebOptions) -> Router {
     };
     Router::new()
         .nest("/api/v1", api::routes(&web))
+        .route("/webhook", post(api::webhooks::deliver_to_only))
         .merge(dashboard::routes(&web))
         .fallback(guard::unknown_path)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

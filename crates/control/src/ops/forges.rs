@@ -150,7 +150,7 @@ impl Control {
     }
 
     /// The forge that is meant where none is named: the only one there is.
-    pub(crate) async fn only_forge(&self) -> Result<String, OpError> {
+    pub async fn only_forge(&self) -> Result<String, OpError> {
         let mut all = rows::forge::all(self.db().read()).await?;
         let names: Vec<&str> = all.iter().map(|row| row.name.as_str()).collect();
         match names.as_slice() {

@@ -170,6 +170,18 @@ impl Control {
         Ok(rows::repository::want_list(&mut **tx, id).await?)
     }
 
+    /// The repositories that projects belong to, by forge and name.
+    pub async fn repositories(&self) -> Result<Vec<view::Repository>, OpError> {
+        let mut repositories = Vec::new();
+        for row in rows::repository::all(self.db().read()).await? {
+            let projects = rows::project_repository::of_repository(self.db().read(), &row.id).await?;
+            if !projects.is_empty() {
+                repositories.push(shown(row));
+            }
+        }
+        Ok(repositories)
+    }
+
     pub(super) async fn shown_connection(
         &self,
         project: &ProjectId,
@@ -188,7 +200,7 @@ impl Control {
 }
 
 /// A repository as it is shown.
-pub(crate) fn shown(row: rows::repository::Repository) -> view::Repository {
+fn shown(row: rows::repository::Repository) -> view::Repository {
     let hook = row.hook;
     view::Repository {
         id: row.id,

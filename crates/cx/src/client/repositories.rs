@@ -74,6 +74,28 @@ impl Client {
             .await
     }
 
+    pub(crate) async fn repositories(&self) -> anyhow::Result<Vec<view::Repository>> {
+        self.get("/repositories").await
+    }
+
+    /// The pull requests and branches that are followed.
+    pub(crate) async fn changes(&self) -> anyhow::Result<Vec<view::Head>> {
+        self.get("/changes").await
+    }
+
+    pub(crate) async fn resume_repository(&self, name: &str) -> anyhow::Result<Vec<view::Repository>> {
+        self.send(
+            Method::POST,
+            "/repositories/resume",
+            &json!({ "repository": name }),
+        )
+        .await
+    }
+
+    pub(crate) async fn deliveries(&self) -> anyhow::Result<Vec<view::Delivery>> {
+        self.get("/deliveries").await
+    }
+
     pub(crate) async fn forges(&self) -> anyhow::Result<Vec<view::Forge>> {
         self.get("/forges").await
     }

@@ -9,9 +9,11 @@ mod doctor;
 mod env;
 mod follow;
 mod forge;
+mod git;
 mod github;
 mod inspect;
 mod list;
+mod listen;
 mod live;
 mod logs;
 mod open;
@@ -28,7 +30,7 @@ mod ttl;
 mod up;
 mod work;
 
-use crate::cli::{Command, Global};
+use crate::cli::{Command, GitCommand, Global};
 use crate::client::{Client, find};
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -54,6 +56,7 @@ pub(crate) fn run(app: &App, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Up(args) => up::run(app, args),
         Command::Serve(args) => serve::run(app, &args),
+        Command::Git(GitCommand::Listen(args)) => listen::run(app, &args),
         Command::Doctor(args) => doctor::run(app, &args),
         Command::Plan(args) => plan::run(app, &args),
         Command::Backup(args) => backup::run(app, &args),
@@ -92,6 +95,7 @@ async fn over_the_api(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Project(command) => project::run(app, &command).await,
         Command::Forge(command) => forge::run(app, &command).await,
         Command::Github(command) => github::run(app, &command).await,
+        Command::Git(command) => git::run(app, &command).await,
         Command::Up(_)
         | Command::Serve(_)
         | Command::Doctor(_)

@@ -15,14 +15,19 @@ pub(super) fn run(app: &App, args: &ServeArgs) -> anyhow::Result<Exit> {
     acquire()?;
     records(app, RECORDS);
     let options = ServerOptions::new(args, &app.environment)?;
+    serve_until_told(app, &options, "Cygni serves")
+}
+
+/// Runs the server until it is told to end; `hello` says what it does, before its address.
+pub(super) fn serve_until_told(app: &App, options: &ServerOptions, hello: &str) -> anyhow::Result<Exit> {
     let runtime = runtime()?;
-    let result = runtime.block_on(serve(app, &options));
+    let result = runtime.block_on(serve(app, options, hello));
     // What was told to end at once waits for nobody; otherwise there is nothing left to wait for.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(app: &App, options: &ServerOptions) -> anyhow::Result<Exit> {
+async fn serve(app: &App, options: &ServerOptions, hello: &str) -> anyhow::Result<Exit> {
     let server = Server::start(options).await?;
     let address = server.address;
     if app.terminal.json {
@@ -33,7 +38,7 @@ async fn serve(app: &App, options: &ServerOptions) -> anyhow::Result<Exit> {
         let paint = app.terminal.err;
         app.terminal.say(&format!(
             "{} at {}",
-            paint.bold("Cygni serves"),
+            paint.bold(hello),
             paint.cyan(&server.dashboard_url)
         ));
         app.terminal.say(&paint.dim(

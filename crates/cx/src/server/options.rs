@@ -33,6 +33,8 @@ pub(crate) struct ServerOptions {
     pub(crate) public_url: Option<Url>,
     /// Forges that are known as long as this server runs.
     pub(crate) forges: BTreeMap<String, forge::settings::Settings>,
+    /// The one whose deliveries come to `/webhook`.
+    pub(crate) webhook_forge: Option<String>,
     /// Who called `sudo`, and may read the token too.
     pub(crate) sudo: Option<(u32, u32)>,
     /// Where toolchains and dependencies come from.
@@ -70,6 +72,7 @@ impl ServerOptions {
             dashboard_host: dashboard.map_or_else(|| domain.clone(), |host| host.to_ascii_lowercase()),
             public_url: args.public_url.as_ref().or(settings.public_url.as_ref()).cloned(),
             forges: super::forges::given(&environment.forges)?,
+            webhook_forge: None,
             policy: settings.policy(),
             builds_max: settings.builds.at_once.unwrap_or(cores.max(BUILDS_MIN)),
             builds_per_project_max: settings.builds.per_project.unwrap_or(BUILDS_PER_PROJECT),

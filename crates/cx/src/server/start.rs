@@ -87,6 +87,7 @@ impl Server {
             control: control.clone(),
             hosts: platform_hosts(options),
             dashboard_url: dashboard_url.clone(),
+            webhook_forge: options.webhook_forge.clone(),
             session: SessionKey::from_token(&ground.data.token),
             closing: shutdown.clone(),
         }));

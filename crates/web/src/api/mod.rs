@@ -4,6 +4,7 @@
 
 mod access;
 mod blobs;
+mod changes;
 mod deployments;
 mod describe;
 mod events;
@@ -17,6 +18,7 @@ mod projects;
 mod repositories;
 mod usage;
 mod variables;
+pub(crate) mod webhooks;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -48,6 +50,8 @@ fn operations() -> Vec<Operation> {
         projects::operations(),
         forges::operations(),
         repositories::operations(),
+        changes::operations(),
+        webhooks::operations(),
         blobs::operations(),
         deployments::operations(),
         logs::operations(),

@@ -81,6 +81,7 @@ impl Server {
             control,
             hosts: vec!["localhost".into(), "127.0.0.1".into()],
             dashboard_url: format!("http://localhost:{port}"),
+            webhook_forge: None,
             session: SessionKey::from_token(TOKEN),
             closing: shutdown.clone(),
         });

@@ -117,6 +117,13 @@ fn tags() -> Value {
             "Codebases with settings, and the files that they have sent.",
         ),
         ("forges", "Where changes of repositories come from."),
+        ("webhooks", "Where forges deliver to."),
+        (
+            "repositories",
+            "Repositories that projects belong to, and what is followed of them.",
+        ),
+        ("changes", "Pull requests and branches that are followed."),
+        ("deliveries", "What forges have told."),
         ("deployments", "Attempts to serve one state of a project's files."),
         ("previews", "Long-lived environments with a stable address each."),
         ("namespaces", "The previews that belong to one change."),

@@ -34,6 +34,17 @@ pub(super) const KNOWN: &[Known] = &[
         "invalid_source",
         "Neither or both of `tree` and `files` are given.",
     ),
+    known(
+        400,
+        "delivery_unreadable",
+        "A header of a delivery is missing, or its body cannot be read.",
+    ),
+    known(401, "delivery_unsigned", "The delivery carries no signature."),
+    known(
+        401,
+        "wrong_signature",
+        "The signature of the delivery does not fit.",
+    ),
     known(401, "no_token", "The request carries no token."),
     known(401, "wrong_token", "The token is not that of this server."),
     known(
@@ -75,12 +86,18 @@ pub(super) const KNOWN: &[Known] = &[
         "forge_in_use",
         "Projects belong to repositories of the forge.",
     ),
+    known(409, "not_held", "The repository is not held."),
     known(
         409,
         "missing_blobs",
         "The tree names blobs that this project has not sent.",
     ),
     known(413, "too_large", "The body is larger than this operation takes."),
+    known(
+        413,
+        "delivery_too_large",
+        "The delivery is larger than any that a forge sends.",
+    ),
     known(
         413,
         "too_many_digests",
@@ -150,6 +167,11 @@ pub(super) const KNOWN: &[Known] = &[
         422,
         "invalid_settings",
         "What is said of a project cannot be: a limit of 0, or a name that is too long.",
+    ),
+    known(
+        422,
+        "repository_ambiguous",
+        "Several forges have a repository of that name.",
     ),
     known(422, "no_scope", "Neither a project nor a namespace is named."),
     known(422, "ambiguous", "Several deployments begin with what is given."),
