@@ -10,7 +10,7 @@ use model::plan::{Serve, Step, Toolchain};
 
 use super::project::Project;
 use super::rules::{Match, Tongue};
-use super::{go, javascript, plain, python, rust};
+use super::{go, javascript, plain, python, rust, shell};
 
 /// A choice and what it was made for.
 pub(super) struct Because<T> {
@@ -69,6 +69,31 @@ pub(super) struct Commands<'a> {
 }
 
 impl<'a> Commands<'a> {
+    /// The toolchain `name` for them: one that runs the server too where that is its `program`. None where there is
+    /// nothing for it to do.
+    pub(super) fn compiler(
+        &self,
+        (name, program): (&str, &str),
+        version: impl FnOnce() -> Result<(String, String), Failure>,
+    ) -> Result<Option<Because<Vec<Toolchain>>>, Failure> {
+        let runs = self
+            .server
+            .is_some_and(|server| shell::program(server) == program);
+        if !runs && self.steps.is_empty() {
+            return Ok(None);
+        }
+        let (range, reason) = version()?;
+        let toolchain = if runs {
+            Toolchain::new
+        } else {
+            Toolchain::for_builds
+        };
+        Ok(Some(Because {
+            what: vec![toolchain(name, &range)],
+            reason,
+        }))
+    }
+
     pub(super) fn new(install: &'a Option<Step>, build: &'a Option<Step>, serve: &'a Serve) -> Self {
         Self {
             steps: install

@@ -11,7 +11,6 @@ use model::plan::{Step, Toolchain};
 use super::language::{Because, Commands, Decided, Language, Serving};
 use super::plain;
 use super::project::Project;
-use super::shell;
 use module::Module;
 
 const DOWNLOAD: &str = "go mod download";
@@ -121,22 +120,7 @@ impl Language for Go<'_> {
     }
 
     fn toolchains(&self, commands: &Commands<'_>) -> Result<Option<Because<Vec<Toolchain>>>, Failure> {
-        let runs = commands
-            .server
-            .is_some_and(|server| shell::program(server) == "go");
-        if !runs && commands.steps.is_empty() {
-            return Ok(None);
-        }
-        let (range, reason) = self.module.version();
-        let toolchain = if runs {
-            Toolchain::new
-        } else {
-            Toolchain::for_builds
-        };
-        Ok(Some(Because {
-            what: vec![toolchain("go", &range)],
-            reason,
-        }))
+        commands.compiler(("go", "go"), || Ok(self.module.version()))
     }
 
     fn variables(&self, _installs: bool) -> BTreeMap<String, String> {

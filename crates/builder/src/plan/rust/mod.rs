@@ -11,7 +11,6 @@ use model::plan::{Step, Toolchain};
 use super::language::{Because, Commands, Decided, Language, Serving};
 use super::plain;
 use super::project::Project;
-use super::shell;
 use workspace::Workspace;
 
 const FETCH: &str = "cargo fetch --locked";
@@ -126,22 +125,9 @@ impl Language for Rust<'_> {
     }
 
     fn toolchains(&self, commands: &Commands<'_>) -> Result<Option<Because<Vec<Toolchain>>>, Failure> {
-        let runs = commands
-            .server
-            .is_some_and(|server| shell::program(server) == "cargo");
-        if !runs && commands.steps.is_empty() {
-            return Ok(None);
-        }
-        let (range, reason) = workspace::version(self.project.view, &self.workspace)?;
-        let toolchain = if runs {
-            Toolchain::new
-        } else {
-            Toolchain::for_builds
-        };
-        Ok(Some(Because {
-            what: vec![toolchain("rust", &range)],
-            reason,
-        }))
+        commands.compiler(("rust", "cargo"), || {
+            workspace::version(self.project.view, &self.workspace)
+        })
     }
 
     fn variables(&self, _installs: bool) -> BTreeMap<String, String> {
