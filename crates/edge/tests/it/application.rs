@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::world::{World, instance};
@@ -49,6 +50,21 @@ where
         connections,
         accepting,
     }
+}
+
+/// Instance `n` of `world` answers `ok` when it is released.
+pub(crate) async fn held(world: &World, n: u8) -> (Application, watch::Sender<bool>) {
+    let (release, released) = watch::channel(false);
+    let application = raw(world, n, move |mut stream| {
+        let mut released = released.clone();
+        async move {
+            read_head(&mut stream).await;
+            released.wait_for(|free| *free).await.unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+    (application.await, release)
 }
 
 /// Instance `n` of `world` answers each request with `answer`.

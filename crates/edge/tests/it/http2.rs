@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use model::route::Target;
 use tokio::net::TcpStream;
 
-use crate::application::{http, mirror, raw, read_head};
+use crate::application::{held, http, mirror, raw, read_head};
 use crate::visitor::Visitor;
 use crate::world::{World, awake, instance, until};
 
@@ -158,19 +158,7 @@ async fn a_visitor_who_does_not_say_what_he_speaks_is_let_go() {
 async fn a_connection_without_requests_ends_and_one_with_a_request_stays() {
     let mut world =
         World::with(|options| options.limits.request_head_time = Duration::from_millis(100)).await;
-    let (release, released) = tokio::sync::watch::channel(false);
-    let _application = raw(&world, 1, move |mut stream| {
-        let mut released = released.clone();
-        async move {
-            read_head(&mut stream).await;
-            released.wait_for(|free| *free).await.unwrap();
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-            tokio::io::AsyncWriteExt::write_all(&mut stream, answer)
-                .await
-                .unwrap();
-        }
-    })
-    .await;
+    let (_application, release) = held(&world, 1).await;
     world.publish(vec![("a.localhost", awake(1))]).await;
     let (idle, mut busy) = (connect(&world).await, connect(&world).await);
     let asked = tokio::spawn(busy.send_request(get("/").body(Full::default()).unwrap()));
@@ -229,19 +217,7 @@ async fn streams_and_heads_are_bounded() {
 #[tokio::test]
 async fn the_end_of_the_edge_finishes_open_requests() {
     let mut world = World::new().await;
-    let (release, released) = tokio::sync::watch::channel(false);
-    let _application = raw(&world, 1, move |mut stream| {
-        let mut released = released.clone();
-        async move {
-            read_head(&mut stream).await;
-            released.wait_for(|free| *free).await.unwrap();
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-            tokio::io::AsyncWriteExt::write_all(&mut stream, answer)
-                .await
-                .unwrap();
-        }
-    })
-    .await;
+    let (_application, release) = held(&world, 1).await;
     world.publish(vec![("a.localhost", awake(1))]).await;
     let mut sender = connect(&world).await;
     let asked = tokio::spawn(sender.send_request(get("/").body(Full::default()).unwrap()));

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use model::route::{Notice, Target};
 use tokio::sync::mpsc::error::TryRecvError;
 
-use crate::application::{mirror, raw, read_head};
+use crate::application::{held, mirror};
 use crate::visitor::{Visitor, get};
 use crate::world::{World, asleep, awake, deployment, instance};
 
@@ -75,19 +75,7 @@ async fn a_request_is_held_for_so_long_and_so_many_and_no_more() {
 #[tokio::test]
 async fn an_instance_put_to_sleep_under_a_request_is_woken_for_it() {
     let mut world = World::new().await;
-    let (release, released) = tokio::sync::watch::channel(false);
-    let _application = raw(&world, 1, move |mut stream| {
-        let mut released = released.clone();
-        async move {
-            read_head(&mut stream).await;
-            released.wait_for(|free| *free).await.unwrap();
-            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-            tokio::io::AsyncWriteExt::write_all(&mut stream, answer)
-                .await
-                .unwrap();
-        }
-    })
-    .await;
+    let (_application, release) = held(&world, 1).await;
     world.publish(vec![("a.localhost", awake(1))]).await;
     let mut visitor = Visitor::new(world.address).await;
     visitor.send("GET / HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;

@@ -41,8 +41,8 @@ fn removal_copes_with_what_foreign_code_leaves() {
     fs::write(outside.path().join("precious"), "1").unwrap();
     let path = store.scratch("s").unwrap();
     symlink(outside.path(), path.join("link")).unwrap();
-    fs::create_dir_all(path.join("work/work/x")).unwrap();
-    fs::set_permissions(path.join("work/work"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::create_dir_all(path.join("overlay/work/x")).unwrap();
+    fs::set_permissions(path.join("overlay/work"), fs::Permissions::from_mode(0o000)).unwrap();
     fs::write(path.join(OsStr::from_bytes(b"\xff\n -rf")), "1").unwrap();
     fs::create_dir(path.join("0")).unwrap();
     fs::write(path.join("0/1"), "1").unwrap();
