@@ -15,7 +15,8 @@ const USAGE: &str = "usage: cargo xtask generate | tidy | bench [GROUP…] | fau
   tidy       check what the code must not hold
   bench      measure everything that has a figure, next to its peer; or only the groups that are named
   faults     tell every story of control with every single fault in it, or those whose name holds PART
-  crash      kill the platform N times at moments that follow from the seed, and its zygote and inits a third as often
+  crash      kill the platform N times at moments that follow from the seed, and its zygote and inits a third, its
+             collections and backups a tenth as often
   fuzz       feed what reads bytes from outside with ever new ones";
 
 fn main() -> ExitCode {

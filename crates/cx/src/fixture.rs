@@ -4,7 +4,8 @@ use builder::plan::detect;
 use builder::source::DirectorySource;
 use control::view;
 use model::deployment::State;
-use model::{DeploymentId, Digest, EnvironmentName, NamespaceName, Plan, ProjectName};
+use model::tree::{Entry, Node};
+use model::{DeploymentId, Digest, EnvironmentName, NamespaceName, Plan, ProjectName, Tree, TreePath};
 
 /// A deployment in `state`, with nothing else to tell.
 pub(crate) fn deployment(state: State) -> view::Deployment {
@@ -37,4 +38,17 @@ pub(crate) fn static_plan() -> Plan {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("index.html"), "hello").unwrap();
     detect(&DirectorySource::walk(dir.path()).unwrap()).unwrap()
+}
+
+/// A tree of these files.
+pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
+    let entry = |(path, text): &(&str, &str)| Entry {
+        path: TreePath::new(path).unwrap(),
+        node: Node::File {
+            digest: Digest::of(text.as_bytes()),
+            size_bytes: text.len() as u64,
+            executable: false,
+        },
+    };
+    Tree::new(files.iter().map(entry).collect()).unwrap()
 }

@@ -93,22 +93,8 @@ impl Drop for Proof {
 
 #[cfg(test)]
 mod tests {
-    use model::tree::Node;
-    use model::{Digest, TreePath};
-
     use super::*;
-
-    fn tree(files: &[(&str, &str)]) -> Tree {
-        let entry = |(path, text): &(&str, &str)| Entry {
-            path: TreePath::new(path).unwrap(),
-            node: Node::File {
-                digest: Digest::of(text.as_bytes()),
-                size_bytes: text.len() as u64,
-                executable: false,
-            },
-        };
-        Tree::new(files.iter().map(entry).collect()).unwrap()
-    }
+    use crate::fixture::tree;
 
     #[test]
     fn only_what_decides_starts_it_anew() {

@@ -105,23 +105,10 @@ pub(crate) fn change_lines(outcome: &Outcome<'_>, paint: Paint) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use model::tree::Node;
-    use model::{Digest, Failure, TreePath, failure::Code};
+    use model::{Failure, failure::Code};
 
     use super::*;
-    use crate::fixture::deployment;
-
-    fn tree(files: &[(&str, &str)]) -> Tree {
-        let entry = |(path, text): &(&str, &str)| Entry {
-            path: TreePath::new(path).unwrap(),
-            node: Node::File {
-                digest: Digest::of(text.as_bytes()),
-                size_bytes: text.len() as u64,
-                executable: false,
-            },
-        };
-        Tree::new(files.iter().map(entry).collect()).unwrap()
-    }
+    use crate::fixture::{deployment, tree};
 
     #[test]
     fn what_changed_is_named_and_much_is_counted() {

@@ -1,7 +1,7 @@
 //! The platform is killed while it serves: the application goes on, and is served again by the next start.
 
 use crate::http::get;
-use crate::platform::{Platform, copy_of, example};
+use crate::platform::{Platform, copy_of};
 
 #[test]
 fn the_same_process_answers_after_the_platform_was_killed() {
@@ -40,14 +40,7 @@ fn the_same_process_answers_after_the_platform_was_killed() {
 #[test]
 fn a_build_that_was_interrupted_is_finished_by_the_next_start() {
     let mut platform = Platform::start();
-    let path = example("vite-spa");
-    let mut command = platform.command();
-    command.args(["deploy", path.to_str().unwrap(), "--project", "spa"]);
-    command
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
-    let mut deploying = command.spawn().unwrap();
-    crate::platform::read_until(deploying.stderr.as_mut().unwrap(), "npm ci");
+    let deploying = platform.begin_slow_deployment();
     platform.kill();
     platform.start_again();
     let output = deploying.wait_with_output().unwrap();
@@ -64,14 +57,7 @@ fn a_build_that_was_interrupted_is_finished_by_the_next_start() {
 #[test]
 fn a_build_that_nobody_wants_after_a_crash_leaves_nothing() {
     let mut platform = Platform::start();
-    let path = example("vite-spa");
-    let mut command = platform.command();
-    command.args(["deploy", path.to_str().unwrap(), "--project", "spa"]);
-    command
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped());
-    let mut deploying = command.spawn().unwrap();
-    crate::platform::read_until(deploying.stderr.as_mut().unwrap(), "npm ci");
+    let mut deploying = platform.begin_slow_deployment();
     deploying.kill().unwrap();
     deploying.wait().unwrap();
     platform.kill();

@@ -8,6 +8,8 @@ fn what_serves_survives_kills_at_any_moment() {
         platform: 8,
         zygote: 3,
         init: 3,
+        collection: 1,
+        backup: 1,
     };
     let (done, _) = survive(7, kills);
     assert!(done > 0, "something was deployed");

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use model::Digest;
 use serde_json::{Value, json};
 
+use crate::disk::SmallDisk;
 use crate::http::{get, request};
 use crate::platform::{Platform, run};
 
@@ -222,7 +223,9 @@ fn what_is_deleted_while_it_deploys_is_gone_and_its_deployer_is_told() {
 
 #[test]
 fn a_full_disk_is_said_and_is_over_when_there_is_room() {
-    let platform = Platform::start_on_disk(48 << 20);
+    let disk = SmallDisk::new(48 << 20);
+    // Smaller than any file: the disk becomes as full as it can.
+    let platform = disk.platform("1B");
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("index.html"), "small").unwrap();
     let path = directory.path().to_str().unwrap();

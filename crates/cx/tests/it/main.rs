@@ -23,6 +23,7 @@ mod crash_loop;
 mod crash_rounds;
 mod dashboard;
 mod dev;
+mod disk;
 mod escape;
 mod examples;
 mod input;

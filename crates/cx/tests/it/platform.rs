@@ -22,7 +22,6 @@ pub(crate) struct Platform {
     directory: TempDir,
     pub(crate) port: u16,
     server: Option<Child>,
-    has_disk: bool,
 }
 
 /// What a command printed and how it ended.
@@ -85,33 +84,7 @@ impl Platform {
             directory,
             port: free_port(),
             server: None,
-            has_disk: false,
         };
-        platform.start_again();
-        platform
-    }
-
-    /// The same with a small disk of its own for the data.
-    pub(crate) fn start_on_disk(bytes: u64) -> Self {
-        let mut platform = Self {
-            directory: tempfile::tempdir().unwrap(),
-            port: free_port(),
-            server: None,
-            has_disk: true,
-        };
-        let size = format!("size={bytes}");
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "cygni-test"])
-            .arg(platform.directory.path())
-            .status();
-        assert!(
-            mount.unwrap().success(),
-            "this test mounts a disk; run it as root"
-        );
-        // Not the disk itself: whoever takes a copy of all mounts meanwhile does not hold the data directory.
-        std::fs::create_dir(platform.data()).unwrap();
-        // Smaller than any file: the disk becomes as full as it can.
-        std::fs::write(platform.data().join("server.toml"), "[disk]\nfloor = \"1B\"\n").unwrap();
         platform.start_again();
         platform
     }
@@ -217,6 +190,19 @@ impl Platform {
         self.ok(&["deploy", directory.to_str().unwrap(), "--project", project])
     }
 
+    /// Begins to deploy the example `vite-spa` as the project `spa`; gives the command when it installs dependencies.
+    pub(crate) fn begin_slow_deployment(&self) -> Child {
+        let mut command = self.command();
+        command
+            .arg("deploy")
+            .arg(example("vite-spa"))
+            .args(["--project", "spa"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut deploying = command.spawn().unwrap();
+        read_until(deploying.stderr.as_mut().unwrap(), "npm ci");
+        deploying
+    }
+
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(CX);
         command
@@ -275,13 +261,6 @@ impl Drop for Platform {
         if let Some(mut server) = self.server.take() {
             terminate(&server);
             let _ = server.wait();
-        }
-        if self.has_disk {
-            // A disk that is still in use goes with its last user.
-            let _ = Command::new("umount")
-                .arg("--lazy")
-                .arg(self.directory.path())
-                .status();
         }
     }
 }

@@ -1,54 +1,16 @@
 //! A disk that fills up: what serves goes on, what needs room waits or is refused, and goes on by itself.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
+use crate::disk::SmallDisk;
 use crate::http::get;
-use crate::platform::{Platform, copy_of};
+use crate::platform::copy_of;
 
 const DISK_BYTES: u64 = 400 << 20;
 /// How long the server may take to go on.
 const GO_ON_MAX: Duration = Duration::from_secs(60);
-
-/// A small file system of its own, mounted for as long as this lives.
-struct SmallDisk {
-    mounted: PathBuf,
-    _directory: TempDir,
-}
-
-impl SmallDisk {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let (image, mounted) = (directory.path().join("image"), directory.path().join("disk"));
-        fs::File::create(&image).unwrap().set_len(DISK_BYTES).unwrap();
-        fs::create_dir(&mounted).unwrap();
-        call("mkfs.ext4", &["-q", "-m", "0", image.to_str().unwrap()]);
-        call(
-            "mount",
-            &["-o", "loop", image.to_str().unwrap(), mounted.to_str().unwrap()],
-        );
-        Self {
-            mounted,
-            _directory: directory,
-        }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: whatever a failed test left open goes with its process.
-        let _ = Command::new("umount").arg("-l").arg(&self.mounted).status();
-    }
-}
-
-fn call(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
-}
 
 fn fill(file: &Path, leave_bytes: u64) {
     let free = || {
@@ -63,16 +25,9 @@ fn fill(file: &Path, leave_bytes: u64) {
 
 #[test]
 fn below_the_floor_what_serves_goes_on_and_the_rest_waits() {
-    let disk = SmallDisk::new();
-    let directory = tempfile::tempdir_in(&disk.mounted).unwrap();
-    fs::create_dir(directory.path().join("data")).unwrap();
-    fs::write(
-        directory.path().join("data/server.toml"),
-        "[disk]\nfloor = \"40MiB\"\n",
-    )
-    .unwrap();
-    let filler = disk.mounted.join("filler");
-    let platform = Platform::over(directory);
+    let disk = SmallDisk::new(DISK_BYTES);
+    let filler = disk.path().join("filler");
+    let platform = disk.platform("40MiB");
     let (site, app) = (copy_of("static-site"), copy_of("static-build"));
     let url = platform.deploy_as(site.path(), "site");
     let app_url = platform.deploy_as(app.path(), "built");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::http::{Open, get, open};
-use crate::platform::{Platform, example, read_until, terminate};
+use crate::platform::{Platform, terminate};
 
 /// No end may take longer, whatever is under way.
 const END_MAX: Duration = Duration::from_secs(30);
@@ -131,14 +131,7 @@ fn a_second_signal_ends_it_at_once() {
 #[test]
 fn a_deployment_under_way_continues_after_the_next_start() {
     let mut platform = Platform::start();
-    let path = example("vite-spa");
-    let mut command = platform.command();
-    command.args(["deploy", path.to_str().unwrap(), "--project", "spa"]);
-    command
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
-    let mut deploying = command.spawn().unwrap();
-    read_until(deploying.stderr.as_mut().unwrap(), "npm ci");
+    let deploying = platform.begin_slow_deployment();
     let server = platform.take_server();
     terminate(&server);
     assert_eq!(end(server, END_MAX), Some(0), "{}", platform.log());
