@@ -12,6 +12,19 @@ use crate::forge::DeliveryError;
 /// What begins the names of branches.
 const BRANCHES: &str = "refs/heads/";
 
+/// What happens to a pull request that can make a difference; that somebody is asked for a review cannot.
+const TOLD: [&str; 9] = [
+    "opened",
+    "synchronize",
+    "reopened",
+    "closed",
+    "edited",
+    "labeled",
+    "unlabeled",
+    "ready_for_review",
+    "converted_to_draft",
+];
+
 #[derive(Deserialize)]
 struct Place {
     repository: Repo,
@@ -70,6 +83,9 @@ fn pull_request(body: &[u8]) -> Result<Vec<Change>, DeliveryError> {
         name: String,
     }
     let payload: Payload = read(body)?;
+    if !TOLD.contains(&payload.action.as_str()) {
+        return Ok(Vec::new());
+    }
     let repository = payload.place.reference();
     let mut changes = vec![Change::PullRequest {
         repository: repository.clone(),

@@ -1,7 +1,11 @@
 //! GitHub, against one of our own that holds everything against GitHub's description of its API.
 
+mod access;
+mod deliveries;
+mod faults;
 mod reads;
 mod reports;
+mod webhooks;
 
 use std::sync::Arc;
 
