@@ -7,6 +7,8 @@
 
 pub mod change;
 pub mod command;
+#[cfg(feature = "fake")]
+pub mod contract;
 mod error;
 #[cfg(feature = "fake")]
 pub mod fake;

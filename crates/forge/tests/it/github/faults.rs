@@ -136,6 +136,9 @@ async fn what_was_done_unheard_is_found_again() {
         // A deployment takes two calls, of which either may be the one.
         let calls = 1 + u32::from(matches!(message, Message::Deployment(_)));
         for skipped in 0..calls {
+            for old in fake.deployments(REPOSITORY) {
+                fake.delete_deployment(REPOSITORY, old.id);
+            }
             fake.fail(Rule::once(Fault::DoneThenDown).method("post").after(skipped));
             let unheard = app.put(&reference, &message, None, true).await.unwrap_err();
             assert_eq!(kind(&unheard), "unavailable", "{unheard}");

@@ -1,6 +1,7 @@
 //! GitHub, against one of our own that holds everything against GitHub's description of its API.
 
 mod access;
+mod contract;
 mod deliveries;
 mod faults;
 mod reads;

@@ -142,7 +142,7 @@ pub(super) fn permission(world: &mut World, request: &Request) -> Result<Reply, 
     let repository = of(world, request)?;
     let login = request.text("username");
     let role = repository.roles.get(login).cloned();
-    if role.is_none() && (login == "nobody" || render::is_bot(login)) {
+    if role.is_none() && (login.starts_with("nobody") || render::is_bot(login)) {
         return Err(Reply::problem(404, &format!("{login} is not a user")));
     }
     let is_public = !repository.private;
