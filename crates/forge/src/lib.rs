@@ -13,6 +13,7 @@ mod error;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod forge;
+pub mod gitea;
 pub mod github;
 mod http;
 pub mod report;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::forge::Forge;
+use crate::gitea::Gitea;
 use crate::github::GitHub;
 
 /// Most time that a call may take, from connecting to the last byte of the answer.
@@ -16,12 +17,15 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     GitHub,
+    /// Forgejo too.
+    Gitea,
 }
 
 impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::GitHub => "github",
+            Self::Gitea => "gitea",
         }
     }
 }
@@ -60,6 +64,18 @@ impl Settings {
             api: format!("{web}/api/v3"),
             web: web.to_owned(),
             ..Self::github(credentials)
+        }
+    }
+
+    /// Gitea or Forgejo at `web`, such as `https://git.example.com`.
+    pub fn gitea(web: &str, credentials: Credentials) -> Self {
+        let web = web.trim_end_matches('/');
+        Self {
+            kind: Kind::Gitea,
+            api: format!("{web}/api/v1"),
+            web: web.to_owned(),
+            credentials,
+            webhook_secret: None,
         }
     }
 }
@@ -121,5 +137,6 @@ pub enum OpenError {
 pub fn open(settings: &Settings, reach: &Reach) -> Result<Arc<dyn Forge>, OpenError> {
     match settings.kind {
         Kind::GitHub => Ok(Arc::new(GitHub::new(settings, reach)?)),
+        Kind::Gitea => Ok(Arc::new(Gitea::new(settings, reach)?)),
     }
 }
