@@ -40,6 +40,8 @@ pub struct NewForge {
 #[serde(rename_all = "lowercase")]
 pub enum ForgeKind {
     GitHub,
+    /// Forgejo too.
+    Gitea,
 }
 
 /// An App of GitHub.
@@ -74,6 +76,11 @@ impl NewForge {
         let mut settings = match (self.kind, &self.url) {
             (ForgeKind::GitHub, None) => Settings::github(credentials),
             (ForgeKind::GitHub, Some(url)) => Settings::github_enterprise(url, credentials),
+            (ForgeKind::Gitea, Some(url)) => Settings::gitea(url, credentials),
+            (ForgeKind::Gitea, None) => {
+                return Err(OpError::invalid("forge_invalid", "a Gitea has no usual address")
+                    .hint("Give the address of its pages, such as https://git.example.com."));
+            }
         };
         if let Some(api) = self.api_url {
             settings.api = api.trim_end_matches('/').to_owned();

@@ -103,6 +103,8 @@ pub(crate) enum ForgeCommand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ForgeKindArg {
     Github,
+    /// Forgejo too
+    Gitea,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -61,6 +61,7 @@ fn new_forge(args: &AddForgeArgs) -> anyhow::Result<NewForge> {
 pub(super) fn kind(kind: ForgeKindArg) -> ForgeKind {
     match kind {
         ForgeKindArg::Github => ForgeKind::GitHub,
+        ForgeKindArg::Gitea => ForgeKind::Gitea,
     }
 }
 
@@ -68,6 +69,7 @@ pub(super) fn kind(kind: ForgeKindArg) -> ForgeKind {
 pub(super) fn word(kind: ForgeKindArg) -> &'static str {
     match kind {
         ForgeKindArg::Github => "github",
+        ForgeKindArg::Gitea => "gitea",
     }
 }
 

@@ -29,6 +29,18 @@ pub(super) fn given(tokens: &ForgeTokens) -> Result<BTreeMap<String, Settings>, 
             new.settings().map_err(|error| wrong("GITHUB_TOKEN", &error))?,
         );
     }
+    if let Some(token) = &tokens.gitea {
+        let new = NewForge {
+            kind: ForgeKind::Gitea,
+            url: tokens.gitea_url.clone(),
+            api_url: None,
+            token: Some(token.clone()),
+            app: None,
+            webhook_secret: tokens.webhook_secret.clone(),
+        };
+        let settings = new.settings().map_err(|error| wrong("GITEA_TOKEN", &error))?;
+        given.insert("gitea".to_owned(), settings);
+    }
     Ok(given)
 }
 
