@@ -65,15 +65,22 @@ pub async fn snapshot(database: &Path, to: &Path, store: &Store) -> Result<Snaps
         let known = MIGRATIONS.len();
         return Err(SnapshotError::Version { found, known });
     }
-    sqlx::query("VACUUM INTO $1")
-        .bind(to.display().to_string())
-        .execute(&mut source)
-        .await?;
     source.close().await?;
+    copy_rows(database, to).await?;
     let mut copy = connect(to, true).await?;
     let snapshot = look_into(&mut copy, store).await?;
     copy.close().await?;
     Ok(snapshot)
+}
+
+/// Copies the rows of `database` as they are now to the new file `to`, secrets and all, and changes nothing.
+pub async fn copy_rows(database: &Path, to: &Path) -> Result<(), SnapshotError> {
+    let mut source = connect(database, false).await?;
+    sqlx::query("VACUUM INTO $1")
+        .bind(to.display().to_string())
+        .execute(&mut source)
+        .await?;
+    Ok(source.close().await?)
 }
 
 impl Control {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::commit::CommitSha;
 use model::commit::Revision;
 use model::deployment::State;
 use model::git::GitBounds;
@@ -404,4 +405,26 @@ pub struct HeadProject {
     /// The commit that was deployed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployed: Option<String>,
+}
+
+/// What would be done because of a delivery.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Rehearsal {
+    pub delivery: String,
+    pub event: String,
+    pub steps: Vec<RehearsedStep>,
+}
+
+/// One thing that would be done, or not.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RehearsedStep {
+    /// The repository, and the pull request or branch, such as `acme/shop pull/12`.
+    pub about: String,
+    pub project: Option<ProjectName>,
+    /// `deploy`, `remove`, `await_approval`, `skip`, `keep`, `command`, `look` or `ignore`.
+    pub action: String,
+    pub commit: Option<CommitSha>,
+    /// How far the author is trusted: `member` or `fork`.
+    pub trust: Option<String>,
+    pub reason: String,
 }

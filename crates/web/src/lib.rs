@@ -14,10 +14,12 @@ mod dashboard;
 mod extract;
 mod guard;
 mod problem;
+mod rehearsal;
 mod service;
 mod session;
 mod stream;
 
 pub use api::description;
+pub use rehearsal::rehearsal;
 pub use service::{WebOptions, service};
 pub use session::SessionKey;

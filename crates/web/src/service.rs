@@ -56,6 +56,22 @@ pub(crate) struct Shared {
 }
 
 impl Web {
+    pub(crate) fn new(options: WebOptions) -> Self {
+        Self {
+            control: options.control,
+            shared: Arc::new(Shared {
+                hosts: options.hosts,
+                dashboard_url: options.dashboard_url,
+                session: options.session,
+                webhook_forge: options.webhook_forge,
+                closing: options.closing,
+                followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+                large_bodies: Semaphore::new(LARGE_BODIES_MAX),
+                uploads: Semaphore::new(UPLOADS_MAX),
+            }),
+        }
+    }
+
     /// Whether the dashboard is reached over TLS, so that cookies may and must be marked so.
     pub(crate) fn secure(&self) -> bool {
         self.shared.dashboard_url.starts_with("https:")
@@ -64,19 +80,7 @@ impl Web {
 
 /// The API below `/api/v1`, the dashboard everywhere else.
 pub fn service(options: WebOptions) -> Router {
-    let web = Web {
-        control: options.control,
-        shared: Arc::new(Shared {
-            hosts: options.hosts,
-            dashboard_url: options.dashboard_url,
-            session: options.session,
-            webhook_forge: options.webhook_forge,
-            closing: options.closing,
-            followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
-            large_bodies: Semaphore::new(LARGE_BODIES_MAX),
-            uploads: Semaphore::new(UPLOADS_MAX),
-        }),
-    };
+    let web = Web::new(options);
     Router::new()
         .nest("/api/v1", api::routes(&web))
         .route("/webhook", post(api::webhooks::deliver_to_only))

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use builder::Registries;
 use control::Policy;
+use control::view::Rehearsal;
 use reqwest::Url;
+use tokio::sync::mpsc;
 
 use super::settings::Settings;
 use crate::cli::ServeArgs;
@@ -35,6 +37,8 @@ pub(crate) struct ServerOptions {
     pub(crate) forges: BTreeMap<String, forge::settings::Settings>,
     /// The one whose deliveries come to `/webhook`.
     pub(crate) webhook_forge: Option<String>,
+    /// Who hears what would be done, where nothing is to be done.
+    pub(crate) rehearsal: Option<mpsc::Sender<Rehearsal>>,
     /// Who called `sudo`, and may read the token too.
     pub(crate) sudo: Option<(u32, u32)>,
     /// Where toolchains and dependencies come from.
@@ -73,6 +77,7 @@ impl ServerOptions {
             public_url: args.public_url.as_ref().or(settings.public_url.as_ref()).cloned(),
             forges: super::forges::given(&environment.forges)?,
             webhook_forge: None,
+            rehearsal: None,
             policy: settings.policy(),
             builds_max: settings.builds.at_once.unwrap_or(cores.max(BUILDS_MIN)),
             builds_per_project_max: settings.builds.per_project.unwrap_or(BUILDS_PER_PROJECT),

@@ -83,20 +83,24 @@ impl Server {
         let control = Control::open(control_options(options, &ground, links, address)).await?;
         let shutdown = CancellationToken::new();
         let dashboard_url = dashboard_url(options, address);
-        platform.fill(web::service(WebOptions {
+        let web = WebOptions {
             control: control.clone(),
             hosts: platform_hosts(options),
             dashboard_url: dashboard_url.clone(),
             webhook_forge: options.webhook_forge.clone(),
             session: SessionKey::from_token(&ground.data.token),
             closing: shutdown.clone(),
-        }));
+        };
+        platform.fill(match &options.rehearsal {
+            Some(told) => web::rehearsal(web, told.clone()),
+            None => web::service(web),
+        });
         let passes = control.clone();
         let until = shutdown.clone();
-        let tasks = vec![
-            tokio::spawn(edge.run(shutdown.clone())),
-            tokio::spawn(async move { passes.run(until).await }),
-        ];
+        let mut tasks = vec![tokio::spawn(edge.run(shutdown.clone()))];
+        if options.rehearsal.is_none() {
+            tasks.push(tokio::spawn(async move { passes.run(until).await }));
+        }
         let Ground { data, provider, .. } = ground;
         let token = data.token.clone();
         Ok(Self {

@@ -9,7 +9,7 @@ mod deployments;
 mod describe;
 mod events;
 mod forges;
-mod health;
+pub(crate) mod health;
 mod logs;
 mod namespaces;
 mod new_deployment;

@@ -74,11 +74,16 @@ pub(crate) async fn deliver_to_only(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Answer<Taken>), Problem> {
-    let forge = match &web.shared.webhook_forge {
-        Some(forge) => forge.clone(),
-        None => web.control.only_forge().await?,
-    };
+    let forge = only_forge(&web).await?;
     taken(&web, &forge, (headers, body)).await
+}
+
+/// The forge that is meant where the address names none.
+pub(crate) async fn only_forge(web: &Web) -> Result<String, Problem> {
+    match &web.shared.webhook_forge {
+        Some(forge) => Ok(forge.clone()),
+        None => Ok(web.control.only_forge().await?),
+    }
 }
 
 async fn taken(
@@ -87,14 +92,9 @@ async fn taken(
     (headers, body): (HeaderMap, Body),
 ) -> Result<(StatusCode, Answer<Taken>), Problem> {
     let body = read(web, &headers, body).await?;
-    let text = |value: &header::HeaderValue| value.to_str().ok().map(str::to_owned);
-    let headers: Headers = headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?)))
-        .collect();
     let delivered = web
         .control
-        .deliver(forge, &headers, &body)
+        .deliver(forge, &headers_of(&headers), &body)
         .await
         .map_err(refused)?;
     let taken = Taken {
@@ -104,8 +104,17 @@ async fn taken(
     Ok((StatusCode::ACCEPTED, Answer(taken)))
 }
 
+/// As forges read them: by lower-case name, those that are text.
+pub(crate) fn headers_of(headers: &HeaderMap) -> Headers {
+    let text = |value: &header::HeaderValue| value.to_str().ok().map(str::to_owned);
+    let named = headers.iter();
+    named
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?)))
+        .collect()
+}
+
 /// The whole body. Of large ones only a few are in memory at a time.
-async fn read(web: &Web, headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
+pub(crate) async fn read(web: &Web, headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -141,7 +150,7 @@ fn too_large() -> Problem {
     .hint("No forge sends as much. What it is about is found when the open pull requests are listed.")
 }
 
-fn refused(error: DeliverError) -> Problem {
+pub(crate) fn refused(error: DeliverError) -> Problem {
     let error = match error {
         DeliverError::Operation(error) => return error.into(),
         DeliverError::Refused(error) => error,

@@ -21,12 +21,60 @@ use crate::rows::verdict::VerdictRow;
 use crate::rows::{self};
 
 /// The rows that are decided from.
-struct Known {
+pub(super) struct Known {
     repository: Repository,
-    projects: Vec<ProjectRepository>,
+    pub(super) projects: Vec<ProjectRepository>,
     heads: Vec<HeadRow>,
     verdicts: Vec<VerdictRow>,
     approvals: HashSet<(u64, CommitSha)>,
+}
+
+/// What a project wants of a head.
+pub(super) struct Decided<'a> {
+    pub(super) head: &'a HeadRow,
+    truth: &'a Truth,
+    pub(super) row: &'a VerdictRow,
+    pub(super) verdict: Verdict,
+}
+
+impl Known {
+    /// What the project wants of every head that has been looked at for it.
+    pub(super) fn decided_for(&self, project: &ProjectRepository) -> Vec<Decided<'_>> {
+        let facts = ProjectFacts {
+            paused: project.paused,
+            bounds: &project.bounds,
+        };
+        let looked: Vec<(&HeadRow, &Truth)> = self
+            .heads
+            .iter()
+            .filter_map(|head| head.truth.as_ref().map(|truth| (head, truth)))
+            .collect();
+        let row_of = |head: &HeadRow| {
+            let mut rows = self.verdicts.iter();
+            rows.find(|row| row.head == head.head && row.project == project.project_id)
+        };
+        let candidates: Vec<Candidate<'_>> = looked
+            .iter()
+            .map(|(head, truth)| Candidate {
+                head: &head.head,
+                truth,
+                basis: row_of(head).map(|row| &row.basis),
+                approved: is_approved(self, &head.head, truth),
+            })
+            .collect();
+        let decided = decide(&facts, &candidates).into_iter().zip(looked);
+        // Without a row nothing was looked at for this project, and nothing deployed.
+        decided
+            .filter_map(|(verdict, (head, truth))| {
+                Some(Decided {
+                    head,
+                    truth,
+                    row: row_of(head)?,
+                    verdict,
+                })
+            })
+            .collect()
+    }
 }
 
 /// One project's part of one head.
@@ -85,7 +133,7 @@ impl Control {
         Ok(done)
     }
 
-    async fn known_of(&self, repository: Repository) -> Result<Known, AnyError> {
+    pub(super) async fn known_of(&self, repository: Repository) -> Result<Known, AnyError> {
         let mut tx = self.db().read().begin().await?;
         let id = repository.id.clone();
         Ok(Known {
@@ -98,32 +146,14 @@ impl Control {
     }
 
     async fn carry_out_project(&self, known: &Known, project: &ProjectRepository) -> Result<bool, AnyError> {
-        let facts = ProjectFacts {
-            paused: project.paused,
-            bounds: &project.bounds,
-        };
-        let looked: Vec<(&HeadRow, &Truth)> = known
-            .heads
-            .iter()
-            .filter_map(|head| head.truth.as_ref().map(|truth| (head, truth)))
-            .collect();
-        let row_of = |head: &HeadRow| {
-            let mut rows = known.verdicts.iter();
-            rows.find(|row| row.head == head.head && row.project == project.project_id)
-        };
-        let candidates: Vec<Candidate<'_>> = looked
-            .iter()
-            .map(|(head, truth)| Candidate {
-                head: &head.head,
-                truth,
-                basis: row_of(head).map(|row| &row.basis),
-                approved: is_approved(known, &head.head, truth),
-            })
-            .collect();
         let mut done = false;
-        for (verdict, (head, truth)) in decide(&facts, &candidates).into_iter().zip(looked) {
-            // Without a row nothing was looked at for this project, and nothing deployed.
-            let Some(row) = row_of(head) else { continue };
+        for Decided {
+            head,
+            truth,
+            row,
+            verdict,
+        } in known.decided_for(project)
+        {
             let part = Part {
                 repository: &known.repository,
                 project,

@@ -12,6 +12,7 @@ mod carry_out;
 mod catch_up;
 mod command;
 mod look;
+mod rehearse;
 mod take;
 
 use std::collections::HashMap;
