@@ -1,5 +1,7 @@
-//! The edge beside nginx: both in front of the same upstream and the same files, loaded by `wrk` in turns, compared by
-//! the CPU time that the proxy itself took for a request and by the slowest requests.
+//! The edge beside nginx: both in front of the same upstream and the same files, loaded by `wrk` in turns, compared round
+//! by round: by the CPU time that the proxy itself took for a request at full load, and by the slowest requests at half of
+//! what the slower one can do. At full load whoever answers more requests has the longer queue, and the slowest requests
+//! would tell of that alone.
 //!
 //! CPU is that of all processes and threads of the proxy (`utime` and `stime` of `/proc/PID/stat`); it hardly depends on
 //! what else the machine does, which the times of requests do. Both run the same number of workers, see
@@ -21,6 +23,8 @@ const WORKERS: usize = 2;
 /// Measured in turns.
 const ROUNDS: usize = 7;
 const ROUND_SECONDS: usize = 2;
+/// How long each connection waits between two requests when the rate is fixed, in milliseconds.
+const WAIT_MS: f64 = 4.0;
 /// Where listeners are looked for: below the ports that connections are given.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 const GIVE_UP: Duration = Duration::from_secs(30);
@@ -76,6 +80,14 @@ struct Sample {
     per_second: f64,
 }
 
+/// How much a round asks for.
+enum Load<'a> {
+    /// All that it can do on this many connections.
+    Full(usize),
+    /// So many connections, each held to a rate by the script.
+    Paced(usize, &'a Path),
+}
+
 /// Something that serves, ended with the measurement.
 struct Server {
     child: Child,
@@ -111,59 +123,94 @@ pub(super) fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let peer = nginx(bench, &prefix, "nginx", &[("@UPSTREAM@", &behind)])?;
     let few = edge(bench, &prefix, &behind, FEW_HOSTS)?;
     let many = edge(bench, &prefix, &behind, MANY_HOSTS)?;
+    let pace = prefix.join("pace.lua");
+    fs::write(&pace, format!("function delay() return {WAIT_MS} end\n"))?;
     let mut figures = Vec::new();
     for case in &CASES {
-        figures.extend(compare(case, &few, &peer)?);
+        figures.extend(compare(case, (&few, &peer), &pace)?);
     }
     let (mut with_many, mut with_few) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         interrupt::check()?;
-        with_few.push(load(&few, &CASES[0])?.cpu_us);
-        with_many.push(load(&many, &CASES[0])?.cpu_us);
+        let full = Load::Full(CASES[0].connections);
+        with_few.push(load(&few, &CASES[0], &full)?.cpu_us);
+        with_many.push(load(&many, &CASES[0], &full)?.cpu_us);
     }
     figures.push(Figure {
         what: format!("edge: {}, CPU, {MANY_HOSTS} hosts", CASES[0].name),
         ours: Readings::new("µs", with_many)?,
         peer: Some((format!("{FEW_HOSTS} hosts"), Readings::new("µs", with_few)?)),
-        target: Target::Times(HOSTS_TARGET),
+        target: Target::TimesInTurn(HOSTS_TARGET),
     });
     Ok(figures)
 }
 
-/// Both in turns.
-fn compare(case: &Case, ours: &Server, peer: &Server) -> anyhow::Result<[Figure; 3]> {
-    let mut samples = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        interrupt::check()?;
-        samples.1.push(load(peer, case)?);
-        samples.0.push(load(ours, case)?);
-    }
-    let figure = |what: &str, unit, of: fn(&Sample) -> f64, target| -> anyhow::Result<Figure> {
-        Ok(Figure {
+/// Both in turns, at full load and then at a rate that both can hold.
+fn compare(case: &Case, servers: (&Server, &Server), pace: &Path) -> anyhow::Result<[Figure; 3]> {
+    let full = in_turns(case, servers, &Load::Full(case.connections))?;
+    let capacity = |samples: &[Sample]| -> anyhow::Result<f64> {
+        Ok(Readings::new("", samples.iter().map(|sample| sample.per_second).collect())?.median())
+    };
+    let rate = capacity(&full.0)?.min(capacity(&full.1)?) / 2.0;
+    let connections = (rate * WAIT_MS / 1e3).round().max(1.0) as usize;
+    let paced = in_turns(case, servers, &Load::Paced(connections, pace))?;
+    type Samples = (Vec<Sample>, Vec<Sample>);
+    let figure = |what: String, (ours, peer): &Samples, unit, of: fn(&Sample) -> f64, target| {
+        anyhow::Ok(Figure {
             what: format!("edge: {}, {what}", case.name),
-            ours: Readings::new(unit, samples.0.iter().map(of).collect())?,
+            ours: Readings::new(unit, ours.iter().map(of).collect())?,
             peer: Some((
                 "nginx".to_owned(),
-                Readings::new(unit, samples.1.iter().map(of).collect())?,
+                Readings::new(unit, peer.iter().map(of).collect())?,
             )),
             target,
         })
     };
+    let (cpu, p99) = (Target::TimesInTurn(case.target), Target::TimesInTurn(P99_TARGET));
+    let at_rate = format!("p99 at {rate:.0} per second");
     Ok([
-        figure("CPU", "µs", |sample| sample.cpu_us, Target::Times(case.target))?,
-        figure("p99", "ms", |sample| sample.p99_ms, Target::Times(P99_TARGET))?,
-        figure("per second", "", |sample| sample.per_second, Target::Told)?,
+        figure("CPU".to_owned(), &full, "µs", |sample| sample.cpu_us, cpu)?,
+        figure(at_rate, &paced, "ms", |sample| sample.p99_ms, p99)?,
+        figure(
+            "per second".to_owned(),
+            &full,
+            "",
+            |sample| sample.per_second,
+            Target::Told,
+        )?,
     ])
 }
 
+fn in_turns(
+    case: &Case,
+    (ours, peer): (&Server, &Server),
+    how: &Load<'_>,
+) -> anyhow::Result<(Vec<Sample>, Vec<Sample>)> {
+    let mut samples = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        interrupt::check()?;
+        samples.1.push(load(peer, case, how)?);
+        samples.0.push(load(ours, case, how)?);
+    }
+    Ok(samples)
+}
+
 /// Loads `server` for one round.
-fn load(server: &Server, case: &Case) -> anyhow::Result<Sample> {
+fn load(server: &Server, case: &Case, how: &Load<'_>) -> anyhow::Result<Sample> {
     let before = cpu_seconds(server.child.id())?;
-    let output = Command::new("wrk")
+    let mut wrk = Command::new("wrk");
+    let connections = match how {
+        Load::Full(connections) => connections,
+        Load::Paced(connections, script) => {
+            wrk.arg("-s").arg(script);
+            connections
+        }
+    };
+    let output = wrk
         .args([
             "--latency",
             "-t1",
-            &format!("-c{}", case.connections),
+            &format!("-c{connections}"),
             &format!("-d{ROUND_SECONDS}s"),
         ])
         .args(["-H", &format!("Host: {}", case.host)])

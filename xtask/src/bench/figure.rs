@@ -10,15 +10,30 @@ pub(crate) const HEAD: &str =
 #[derive(Clone, Debug)]
 pub(crate) struct Readings {
     unit: &'static str,
+    /// As they were made.
+    values: Vec<f64>,
     sorted: Vec<f64>,
 }
 
 impl Readings {
     /// `values` in `unit`; at least one.
-    pub(crate) fn new(unit: &'static str, mut values: Vec<f64>) -> anyhow::Result<Readings> {
+    pub(crate) fn new(unit: &'static str, values: Vec<f64>) -> anyhow::Result<Readings> {
         anyhow::ensure!(!values.is_empty(), "nothing was measured");
-        values.sort_unstable_by(f64::total_cmp);
-        Ok(Readings { unit, sorted: values })
+        let mut sorted = values.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        Ok(Readings { unit, values, sorted })
+    }
+
+    /// The median of what each is, times that of `others` which was made in the same round.
+    fn times(&self, others: &Readings) -> f64 {
+        let mut ratios: Vec<f64> = self
+            .values
+            .iter()
+            .zip(&others.values)
+            .map(|(one, other)| one / other)
+            .collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        ratios[ratios.len() / 2]
     }
 
     pub(crate) fn median(&self) -> f64 {
@@ -51,6 +66,8 @@ pub(crate) enum Target {
     AtMost(f64),
     /// Times the peer.
     Times(f64),
+    /// Times the peer, round by round: what else the machine does in one round, it does to both.
+    TimesInTurn(f64),
     /// More than the peer, in the figure's unit.
     Over(f64),
     /// Told for comparison.
@@ -74,6 +91,10 @@ impl Figure {
         match self.target {
             Target::AtMost(most) => Some(ours <= most),
             Target::Times(most) => peer.map(|peer| ours <= peer * most),
+            Target::TimesInTurn(most) => {
+                let peer = self.peer.as_ref();
+                peer.map(|(_, readings)| self.ours.times(readings) <= most)
+            }
             Target::Over(most) => peer.map(|peer| ours <= peer + most),
             Target::Told => None,
         }
@@ -84,12 +105,13 @@ impl Figure {
         let peer = self.peer.as_ref();
         let compared = peer.map_or(String::new(), |(_, readings)| match self.target {
             Target::Over(_) => format!("{:+.1}", self.ours.median() - readings.median()),
+            Target::TimesInTurn(_) => format!("{:.2} ×", self.ours.times(readings)),
             _ => format!("{:.2} ×", self.ours.median() / readings.median()),
         });
         let unit = self.ours.unit;
         let target = match self.target {
             Target::AtMost(most) => format!("≤ {most} {unit}"),
-            Target::Times(most) => format!("≤ {most} ×"),
+            Target::Times(most) | Target::TimesInTurn(most) => format!("≤ {most} ×"),
             Target::Over(most) => format!("≤ peer + {most} {unit}"),
             Target::Told => String::new(),
         };
@@ -126,6 +148,29 @@ mod tests {
         assert_eq!(figure(4.4, 4.0, Target::Times(1.1)).held(), Some(true));
         assert_eq!(figure(65.0, 4.0, Target::Over(60.0)).held(), Some(false));
         assert_eq!(figure(1.0, 4.0, Target::Told).held(), None);
+    }
+
+    #[test]
+    fn what_was_measured_in_turns_is_compared_round_by_round() {
+        let readings = |values: &[f64]| Readings::new("µs", values.to_vec()).expect("some");
+        let noisy = Figure {
+            what: "answer".to_owned(),
+            ours: readings(&[10.0, 30.0, 22.0]),
+            peer: Some(("nginx".to_owned(), readings(&[10.0, 30.0, 20.0]))),
+            target: Target::TimesInTurn(1.0),
+        };
+        assert_eq!(noisy.held(), Some(true));
+        assert!(
+            noisy.row().contains("| 1.00 × | ≤ 1 × | yes |"),
+            "{}",
+            noisy.row()
+        );
+        let target = Target::Times(1.0);
+        assert_eq!(
+            Figure { target, ..noisy }.held(),
+            Some(false),
+            "the medians are of different rounds"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `cargo xtask bench [GROUP…]`: every figure that we promise, next to its peer, all in one run.
 //!
-//! Builds `cx` and the programs of `benches/` for release first, and installs the peers. Machines are noisy: every
+//! Builds the programs of `benches/`, and `cx` where it is measured, for release first, and installs the peers. Machines are noisy: every
 //! figure is the median of several readings, ours and the peer's in turns.
 
 mod deploy;
@@ -36,6 +36,9 @@ const GROUPS: [(&str, Measure); 8] = [
     ("neighbours", neighbours::measure),
 ];
 
+/// They measure one crate by itself, and need no `cx`.
+const ALONE: [&str; 2] = ["sandbox", "edge"];
+
 /// Where everything is.
 struct Bench {
     /// The workspace.
@@ -62,15 +65,10 @@ pub(crate) fn run(root: &Path, wanted: &[String]) -> anyhow::Result<()> {
     }
     command(Command::new(root.join("scripts/prepare")).arg("bench"))?;
     let mut build = Command::new("cargo");
-    build.args([
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "cx",
-        "--package",
-        "benches",
-    ]);
+    build.args(["build", "--release", "--locked", "--package", "benches"]);
+    if wanted.is_empty() || wanted.iter().any(|name| !ALONE.contains(&name.as_str())) {
+        build.args(["--package", "cx"]);
+    }
     // What cargo tells this program of itself would make build scripts run, and half the world build, again.
     for (name, _) in std::env::vars_os() {
         let of_this_package =
