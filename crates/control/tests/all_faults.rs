@@ -22,6 +22,8 @@ mod world;
 mod balancing;
 #[path = "it/building.rs"]
 mod building;
+#[path = "it/collecting.rs"]
+mod collecting;
 #[path = "it/deploying.rs"]
 mod deploying;
 #[path = "it/ending.rs"]
@@ -43,6 +45,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 const ALL: &[&[(&str, telling::Story)]] = &[
     balancing::STORIES,
     building::STORIES,
+    collecting::STORIES,
     deploying::STORIES,
     ending::STORIES,
     failing::STORIES,

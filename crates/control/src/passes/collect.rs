@@ -104,11 +104,10 @@ impl Control {
 
     async fn collect_all(&self, schedule: &mut Schedule, full: Option<TooFull>) -> Result<(), AnyError> {
         let begun = Instant::now();
-        schedule.event = rows::event::newest(self.db().read()).await?;
-        schedule.looked_ms = self.now();
+        let (event, at_ms) = (rows::event::newest(self.db().read()).await?, self.now());
         self.forget_ended().await?;
         let mut sum = view::CollectedView {
-            at_ms: self.now(),
+            at_ms,
             ..view::CollectedView::default()
         };
         let efforts = Patience::efforts(&self.inner.policy);
@@ -117,8 +116,11 @@ impl Control {
         } else {
             &efforts[..1]
         };
+        let mut looked = true;
         for patience in efforts {
             let collected = self.collect_once(patience).await?;
+            looked &= collected.is_some();
+            let collected = collected.unwrap_or_default();
             sum.blobs += collected.blobs;
             sum.trees += collected.trees;
             sum.layers += collected.layers;
@@ -141,6 +143,10 @@ impl Control {
             millis = sum.millis,
             "looked through the store"
         );
+        // Only now: what failed or was put off is tried again soon, whether anything happens until then or not.
+        if looked {
+            (schedule.event, schedule.looked_ms) = (event, at_ms);
+        }
         schedule.newest = Some(sum);
         Ok(())
     }
@@ -164,7 +170,8 @@ impl Control {
         Ok(())
     }
 
-    async fn collect_once(&self, patience: &Patience) -> Result<Collected, AnyError> {
+    /// `None` where it had to be put off.
+    async fn collect_once(&self, patience: &Patience) -> Result<Option<Collected>, AnyError> {
         let now = self.now();
         // What is used from here on is younger than this.
         let cutoff = |unused_ms: i64| {
@@ -180,7 +187,7 @@ impl Control {
             tracing::info!(
                 "an instance that no row speaks of is still there; the store is looked through after it is gone"
             );
-            return Ok(Collected::default());
+            return Ok(None);
         };
         rows::build::forget_unused(self.db().write(), now.saturating_sub(patience.builds_ms)).await?;
         let keep = self.named(patience, &running).await?;
@@ -202,7 +209,7 @@ impl Control {
             }
             Ok::<_, store::CollectError>(collected)
         };
-        Ok(tokio::task::spawn_blocking(removal).await??)
+        Ok(Some(tokio::task::spawn_blocking(removal).await??))
     }
 
     /// The deployments of all instances that are there, or `None` when one of them has no row.

@@ -22,4 +22,5 @@ mod refused;
 mod restarting;
 mod secrets;
 mod sleeping;
+mod troubled;
 mod watching;

@@ -263,9 +263,10 @@ impl World {
     async fn any_unfinished(&mut self) -> bool {
         for preview in self.previews().await {
             let deployments = self.deployments(&preview.id).await;
+            // What waits for room may wait for ever.
             if deployments
                 .iter()
-                .any(|deployment| deployment.state.is_unfinished())
+                .any(|deployment| deployment.state.is_unfinished() && deployment.waiting.is_none())
             {
                 return true;
             }
