@@ -53,7 +53,7 @@ pub struct ControlOptions {
     pub platform_url: String,
     /// Forges whose settings are given at this start and kept nowhere, by name.
     pub forges: BTreeMap<String, forge::settings::Settings>,
-    pub forge_reach: forge::settings::Reach,
+    pub open_forge: crate::links::OpenForges,
     pub store: Store,
     pub builder: Builder,
     pub provider: Arc<dyn Provider>,
@@ -165,7 +165,7 @@ impl Control {
             token: options.token,
             public: options.public,
             platform_url: options.platform_url,
-            forges: Forges::new(options.forges, options.forge_reach),
+            forges: Forges::new(options.forges, options.open_forge),
             tables: options.links.tables,
             acknowledged: options.links.acknowledged,
             wakes: Mutex::new(Some(options.links.wakes)),

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use forge::Forge;
-use forge::settings::{Credentials, OpenError, Reach, Settings};
+use forge::settings::{Credentials, OpenError, Settings};
 
 use model::Digest;
 
 use crate::control::Control;
+use crate::links::OpenForges;
 use crate::ops::{Kind, OpError};
 use crate::rows;
 
@@ -40,23 +41,23 @@ impl OpenForge {
 /// Forges by name.
 pub(crate) struct Forges {
     opened: Mutex<BTreeMap<String, Arc<OpenForge>>>,
-    reach: Reach,
+    open: OpenForges,
     /// Those whose settings no row holds.
     given: Mutex<BTreeMap<String, Settings>>,
 }
 
 impl Forges {
-    pub(crate) fn new(given: BTreeMap<String, Settings>, reach: Reach) -> Self {
+    pub(crate) fn new(given: BTreeMap<String, Settings>, open: OpenForges) -> Self {
         Self {
             opened: Mutex::default(),
-            reach,
+            open,
             given: Mutex::new(given),
         }
     }
 
     /// Whether it can be used, without asking it anything.
     pub(crate) fn try_open(&self, settings: &Settings) -> Result<Arc<dyn Forge>, OpenError> {
-        forge::settings::open(settings, &self.reach)
+        (self.open)(settings)
     }
 
     /// Its settings have changed, and are in a row from now on, or nowhere.

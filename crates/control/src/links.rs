@@ -1,9 +1,11 @@
 //! What control needs of the edge, without knowing it: a place to put route tables, the generation it serves from, wake
-//! requests, how busy instances are, and an answer fetched through the public route.
+//! requests, how busy instances are, and an answer fetched through the public route; and how forges are reached.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use forge::Forge;
+use forge::settings::{OpenError, Reach, Settings};
 use model::plan::Health;
 use model::route::RouteTable;
 use model::{DeploymentId, InstanceId};
@@ -19,6 +21,14 @@ pub struct EdgeLinks {
     pub activity: Arc<dyn Activity>,
     pub probe: Arc<dyn Probe>,
 }
+
+/// How forges are reached from here.
+pub fn forges_within(reach: Reach) -> OpenForges {
+    Arc::new(move |settings| forge::settings::open(settings, &reach))
+}
+
+/// Makes what talks to a forge with these settings; nothing is asked yet.
+pub type OpenForges = Arc<dyn Fn(&Settings) -> Result<Arc<dyn Forge>, OpenError> + Send + Sync>;
 
 /// How busy an instance is, as the edge sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

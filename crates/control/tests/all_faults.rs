@@ -9,6 +9,8 @@ mod edge;
 mod faults;
 #[path = "it/life.rs"]
 mod life;
+#[path = "it/paper.rs"]
+mod paper;
 #[path = "it/quiet.rs"]
 mod quiet;
 #[path = "it/seams.rs"]
@@ -30,6 +32,8 @@ mod deploying;
 mod ending;
 #[path = "it/failing.rs"]
 mod failing;
+#[path = "it/pulling.rs"]
+mod pulling;
 #[path = "it/restarting.rs"]
 mod restarting;
 #[path = "it/secrets.rs"]
@@ -49,6 +53,7 @@ const ALL: &[&[(&str, telling::Story)]] = &[
     deploying::STORIES,
     ending::STORIES,
     failing::STORIES,
+    pulling::STORIES,
     restarting::STORIES,
     secrets::STORIES,
     sleeping::STORIES,

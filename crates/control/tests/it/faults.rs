@@ -28,6 +28,7 @@ pub(crate) enum How {
 pub(crate) enum Seam {
     Provider(&'static str),
     Runner,
+    Forge(&'static str),
     Probe,
     Table,
     Commit,
@@ -46,7 +47,7 @@ impl How {
     /// A disk answers or fails; SQLite never loses an answer and bounds its own waiting; an edge takes a table sooner or later, and dies with us.
     fn strikes(self, seam: Seam) -> bool {
         match seam {
-            Seam::Provider(_) | Seam::Runner | Seam::Probe => true,
+            Seam::Provider(_) | Seam::Forge(_) | Seam::Runner | Seam::Probe => true,
             Seam::Commit | Seam::Store => matches!(self, Self::Refused | Self::Death | Self::DeathAfter),
             Seam::Table => matches!(self, Self::Hung | Self::AnswerLost | Self::Death),
         }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use builder::fake::FakeRunner;
 use builder::{Builder, BuilderOptions};
-use control::links::Busy;
+use control::links::{Busy, OpenForges};
 use control::{Clock, CommitCheck, Control, ControlOptions, Disk, OpenError, Policy, PublicAddress};
+use forge::settings::{Credentials, Settings};
 use model::InstanceId;
 use provider::fake::FakeProvider;
 use store::{Store, WriteCheck};
@@ -16,6 +17,7 @@ use tokio::runtime::{Builder as RuntimeBuilder, Handle, Runtime};
 
 use crate::edge::{EdgeParts, FakeEdge};
 use crate::faults::{Faults, Lifeline, Seam};
+use crate::paper::{OutsideForge, PaperForge, SECRET};
 use crate::seams::{OutsideProvider, OutsideRunner};
 
 /// How long what a life began may take to end with it.
@@ -26,6 +28,7 @@ pub(crate) struct Outside {
     pub(crate) directory: TempDir,
     pub(crate) provider: FakeProvider,
     pub(crate) runner: FakeRunner,
+    pub(crate) forge: PaperForge,
     pub(crate) clock: Clock,
     pub(crate) disk: Disk,
     pub(crate) policy: Policy,
@@ -180,8 +183,8 @@ fn options(
         master_key: [9; 32],
         token: "token".to_owned(),
         platform_url: "http://cygni.test".to_owned(),
-        forges: Default::default(),
-        forge_reach: Default::default(),
+        forges: [("paper".to_owned(), paper_settings())].into(),
+        open_forge: open_paper(outside, line),
         public: PublicAddress {
             scheme: "http",
             domain: "localhost".to_owned(),
@@ -199,4 +202,20 @@ fn options(
         builds_per_project_max: 1,
     };
     (edge, options)
+}
+
+fn paper_settings() -> Settings {
+    Settings {
+        webhook_secret: Some(SECRET.to_owned()),
+        ..Settings::github(Credentials::Anonymous)
+    }
+}
+
+/// Whatever the settings say, the forge on paper is reached.
+fn open_paper(outside: &Outside, line: &Lifeline) -> OpenForges {
+    let (forge, line) = (outside.forge.clone(), line.clone());
+    Arc::new(move |_| {
+        let (forge, line) = (forge.clone(), line.clone());
+        Ok(Arc::new(OutsideForge { forge, line }))
+    })
 }

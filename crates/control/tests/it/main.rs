@@ -6,6 +6,7 @@
 mod edge;
 mod faults;
 mod life;
+mod paper;
 mod quiet;
 mod seams;
 mod telling;
@@ -18,6 +19,7 @@ mod deploying;
 mod ending;
 mod failing;
 mod living;
+mod pulling;
 mod refused;
 mod restarting;
 mod secrets;

@@ -104,7 +104,7 @@ impl Bare {
             token: "token".to_owned(),
             platform_url: "http://cygni.test".to_owned(),
             forges: Default::default(),
-            forge_reach: Default::default(),
+            open_forge: control::links::forges_within(Default::default()),
             public: PublicAddress {
                 scheme: "http",
                 domain: "localhost".to_owned(),

@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use crate::edge::Answer;
 use crate::faults::Faults;
 use crate::life::{Life, Outside, died};
+use crate::paper::PaperForge;
 
 /// How often a word is said again.
 const TRIES_MAX: usize = 4;
@@ -81,6 +82,7 @@ impl World {
             directory: directory(),
             provider: FakeProvider::new(),
             runner: FakeRunner::default(),
+            forge: PaperForge::default(),
             // Now, like the times of files: what is in the store grows old when the clock is moved.
             clock: Clock::held(Clock::system().now_ms()),
             disk: Disk::held(Room {
@@ -112,6 +114,10 @@ impl World {
 
     pub(crate) fn runner(&self) -> &FakeRunner {
         &self.outside.runner
+    }
+
+    pub(crate) fn forge(&self) -> PaperForge {
+        self.outside.forge.clone()
     }
 
     pub(crate) fn clock(&self) -> &Clock {

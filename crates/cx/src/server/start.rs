@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use builder::{Builder, BuilderOptions, SandboxRunner};
+use control::links::forges_within;
 use control::{Clock, Control, ControlOptions, Disk, PublicAddress};
 use edge::{Edge, EdgeOptions, PlatformService};
 use forge::settings::Reach;
@@ -216,10 +217,10 @@ fn control_options(
         },
         platform_url: dashboard_url(options, address),
         forges: options.forges.clone(),
-        forge_reach: Reach {
+        open_forge: forges_within(Reach {
             proxy: options.proxy.clone(),
             ..Reach::default()
-        },
+        }),
         store: ground.store.clone(),
         builder: ground.builder.clone(),
         provider: Arc::clone(&ground.provider),

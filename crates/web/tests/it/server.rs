@@ -209,7 +209,7 @@ async fn control(directory: &TempDir) -> Control {
         token: TOKEN.to_owned(),
         platform_url: "http://cygni.test".to_owned(),
         forges: Default::default(),
-        forge_reach: Default::default(),
+        open_forge: control::links::forges_within(Default::default()),
         public: PublicAddress {
             scheme: "http",
             domain: "localhost".to_owned(),
