@@ -14,6 +14,7 @@ use model::Digest;
 use crate::control::Control;
 use crate::links::OpenForges;
 use crate::ops::{Kind, OpError};
+use crate::patient_forge::PatientForge;
 use crate::rows;
 
 /// A forge that can be asked.
@@ -92,6 +93,8 @@ impl Control {
                 format!("the forge `{name}` cannot be used: {error}"),
             )
         })?;
+        let clock = self.inner.clock.clone();
+        let forge = Arc::new(PatientForge { forge, clock });
         let open = Arc::new(OpenForge { forge, settings });
         // Whoever opened it first meanwhile has tokens already.
         let mut opened = self.inner.forges.opened();

@@ -18,6 +18,7 @@ pub mod links;
 pub mod ops;
 mod passes;
 mod patience;
+mod patient_forge;
 mod policy;
 mod render;
 mod rows;

@@ -17,9 +17,8 @@ use crate::rows::deployment::Deployment;
 use crate::rows::repository::Repository;
 use crate::rows::{self};
 
-/// What a fetch may take beyond its own limit before it is given up, and how long asking for access may take.
+/// The builder keeps a fetch within less; one that does not come back even so is dropped.
 const FETCH_MAX: Duration = Duration::from_secs(30 * 60);
-const ACCESS_MAX: Duration = Duration::from_secs(60);
 
 impl Control {
     /// The tree that the deployment is made of.
@@ -72,20 +71,16 @@ impl Control {
         let open = open.map_err(|error| unreachable(error.message))?;
         let repository = self.repository_of(deployment, revision).await?;
         let reference = repository.reference();
-        let asked = self
-            .inner
-            .clock
-            .within(ACCESS_MAX, open.forge.git_access(&reference));
-        let access = asked.await.unwrap_or_else(|| {
-            let message = format!("no answer came within {} s", ACCESS_MAX.as_secs());
-            Err(ForgeError::Unavailable { message })
-        });
-        let access = access.map_err(|error| match error {
-            ForgeError::Denied { .. } | ForgeError::NotFound { .. } => {
-                Failure::new(Code::SourceDenied, error.to_string())
-            }
-            _ => unreachable(error.to_string()),
-        })?;
+        let access = open
+            .forge
+            .git_access(&reference)
+            .await
+            .map_err(|error| match error {
+                ForgeError::Denied { .. } | ForgeError::NotFound { .. } => {
+                    Failure::new(Code::SourceDenied, error.to_string())
+                }
+                _ => unreachable(error.to_string()),
+            })?;
         Ok(Remote {
             url: access.url,
             scope: access.scope,

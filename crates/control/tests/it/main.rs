@@ -18,6 +18,7 @@ mod collecting;
 mod deploying;
 mod ending;
 mod failing;
+mod following;
 mod living;
 mod pulling;
 mod refused;

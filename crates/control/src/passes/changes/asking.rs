@@ -1,7 +1,5 @@
-//! Asking a forge: within time, and with a meaning for every way in which it does not answer. Nothing is lost by any of
+//! Asking a forge: there is a meaning for every way in which it does not answer. Nothing is lost by any of
 //! them, and nothing is removed.
-
-use std::time::Duration;
 
 use forge::ForgeError;
 
@@ -10,8 +8,6 @@ use crate::control::Control;
 use crate::rows::repository::Repository;
 use crate::rows::{self};
 
-/// What a call may take beyond the time that the forge's own calls have: several pages, one after the other.
-const ASK_MAX: Duration = Duration::from_secs(120);
 /// The first wait after a forge could not be reached, and the longest, in milliseconds.
 const BACKOFF_MS: i64 = 2_000;
 const BACKOFF_MAX_MS: i64 = 5 * 60 * 1_000;
@@ -61,19 +57,6 @@ pub(super) fn backoff_ms(attempts: u32) -> i64 {
 }
 
 impl Control {
-    /// The answer of a forge; one that never comes is none.
-    pub(super) async fn asked<T>(
-        &self,
-        call: impl Future<Output = Result<T, ForgeError>>,
-    ) -> Result<T, ForgeError> {
-        let answered = self.inner.clock.within(ASK_MAX, call).await;
-        answered.unwrap_or_else(|| {
-            Err(ForgeError::Unavailable {
-                message: format!("no answer came within {} s", ASK_MAX.as_secs()),
-            })
-        })
-    }
-
     /// The forge could not be asked about the repository: when it is tried again follows from why.
     pub(super) async fn put_off(&self, repository: &Repository, error: &ForgeError) -> Result<(), AnyError> {
         let (db, now) = (self.db().write(), self.now());

@@ -47,13 +47,14 @@ impl Control {
         asked: &mut Asked,
     ) -> Result<(), Stopped> {
         let Some(truth) = self.find_repository(repository, open).await? else {
+            self.note_caught_up(repository);
             asked.anything = true;
             return Ok(());
         };
         rows::repository::set_truth(self.db().write(), &repository.id, &truth).await?;
         let tag = repository.listed_tag.as_deref();
         let listing = open.forge.open_pull_requests(&truth.reference, tag);
-        match self.asked(listing).await? {
+        match listing.await? {
             Listing::Unchanged => self.note_listed(repository, (tag, None)).await?,
             Listing::All { items, tag } => {
                 self.note_listed(repository, (tag.as_deref(), Some(&items)))
@@ -61,14 +62,15 @@ impl Control {
             }
         }
         self.note_well(repository).await?;
-        let mut following = self.following();
-        following
-            .repositories
-            .entry(repository.id.clone())
-            .or_default()
-            .listed = true;
+        self.note_caught_up(repository);
         asked.anything = true;
         Ok(())
+    }
+
+    fn note_caught_up(&self, repository: &Repository) {
+        let mut following = self.following();
+        let known = following.repositories.entry(repository.id.clone());
+        known.or_default().listed = true;
     }
 
     /// The repository by the name that it has now. `None`: it is gone for good, as said and as seen.
@@ -77,7 +79,7 @@ impl Control {
         repository: &Repository,
         open: &OpenForge,
     ) -> Result<Option<Truth>, Stopped> {
-        let ask = async |name: &RepositoryName| self.asked(open.forge.repository(name)).await;
+        let ask = async |name: &RepositoryName| open.forge.repository(name).await;
         let by_name = ask(&repository.name).await;
         let is_it = |truth: &Truth| truth.reference.id == repository.outside_id;
         let missing = match by_name {
@@ -99,7 +101,7 @@ impl Control {
             return Err(missing.into());
         }
         let reference = repository.reference();
-        match self.asked(open.forge.open_pull_requests(&reference, None)).await {
+        match open.forge.open_pull_requests(&reference, None).await {
             Err(ForgeError::NotFound { .. }) => {}
             Ok(_) => return Err(missing.into()),
             Err(error) => return Err(error.into()),
@@ -222,7 +224,7 @@ impl Control {
         if open.forge.capabilities().redelivery {
             let before = forge.redelivered_at_ms.max(forge.created_at_ms) - REDELIVER_EVERY_MS;
             let since = before.max(now - REDELIVER_BACK_MS);
-            let again = self.asked(open.forge.redeliver_failed(since)).await?;
+            let again = open.forge.redeliver_failed(since).await?;
             if again > 0 {
                 tracing::info!(
                     forge = forge.name,

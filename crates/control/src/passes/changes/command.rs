@@ -95,7 +95,7 @@ impl Control {
         };
         let reference = repository.reference();
         let call = open.forge.permission(&reference, &command.author);
-        let permission = match self.asked(call).await {
+        let permission = match call.await {
             Ok(permission) => permission,
             Err(ForgeError::NotFound { .. }) => Permission::None,
             Err(error) => return Err(error.into()),
@@ -320,7 +320,7 @@ impl Control {
     ) -> Result<bool, Stopped> {
         if let Some(comment) = &command.comment {
             let reference = repository.reference();
-            match self.asked(open.forge.react(&reference, comment, reaction)).await {
+            match open.forge.react(&reference, comment, reaction).await {
                 Ok(()) => {}
                 Err(error) if error.is_passing() => return Err(error.into()),
                 // The comment is gone, or the forge will not hear of it: what was asked for is done all the same.

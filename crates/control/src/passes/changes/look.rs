@@ -131,11 +131,11 @@ impl Round<'_> {
         let truth = match &row.head {
             Head::PullRequest(number) => {
                 let call = self.open.forge.pull_request(&self.reference, *number);
-                self.control.asked(call).await.map(Truth::PullRequest)
+                call.await.map(Truth::PullRequest)
             }
             Head::Branch(name) => {
                 let call = self.open.forge.branch(&self.reference, name);
-                self.control.asked(call).await.map(Truth::Branch)
+                call.await.map(Truth::Branch)
             }
         };
         let truth = match truth {
@@ -150,7 +150,7 @@ impl Round<'_> {
     /// It is not there. That alone says nothing, unless its repository is there, and the same a while later.
     async fn missing(&self, row: &HeadRow, error: ForgeError) -> Result<Looked, ForgeError> {
         let call = self.open.forge.repository(&self.reference.name);
-        let repository = self.control.asked(call).await?;
+        let repository = call.await?;
         if repository.reference.id != self.reference.id {
             return Err(error);
         }
@@ -217,13 +217,13 @@ impl Round<'_> {
             return Ok(known.clone());
         }
         let call = self.open.forge.branch(&self.reference, default);
-        let head = self.control.asked(call).await?.head;
+        let head = call.await?.head;
         Ok(self.default_head.insert(head).clone())
     }
 
     async fn changed_files(&self, number: u64) -> Result<ChangedFiles, ForgeError> {
         let call = self.open.forge.changed_files(&self.reference, number);
-        self.control.asked(call).await
+        call.await
     }
 
     /// What cx.toml in `root` says at `base`: what is at a commit never changes, so it is read once.
@@ -245,7 +245,7 @@ impl Round<'_> {
                     root => format!("{root}/{FILE_NAME}"),
                 };
                 let call = self.open.forge.file(&self.reference, &path, base);
-                settings_of(self.control.asked(call).await?.as_deref(), (&path, base))
+                settings_of(call.await?.as_deref(), (&path, base))
             }
         };
         self.files.insert(key, read.clone());
