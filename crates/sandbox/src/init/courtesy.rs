@@ -2,7 +2,9 @@
 //!
 //! A quota bounds how much a program uses, not when: a spinning one makes every short answer of its neighbours wait for
 //! the end of its time slice. While a sandbox keeps a CPU busy, its group runs only when nobody else wants to; as soon as
-//! it does less, it is like all others. Where the kernel has no `cpu.idle`, nothing happens.
+//! it does less, it is like all others. So does one that asks for more processes than it may have, again and again: hundreds
+//! that sleep and wake use little, and still push others aside at every waking. Where the kernel has no `cpu.idle`, nothing
+//! happens.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -29,7 +31,7 @@ pub(super) struct Courtesy {
     cpu_ms: u64,
     /// How long each thread had waited for a CPU.
     waits: HashMap<u32, Duration>,
-    /// Looks in a row at which it was busy.
+    /// Looks in a row at which it was busy, or had been refused processes.
     busy: u32,
     gives_way: bool,
     pids_refused: u64,
@@ -66,9 +68,10 @@ impl Courtesy {
             return None;
         }
         let gave_way = self.gives_way;
-        self.measure(handles, now);
-        let refused = handles.pids_refused();
-        let text = if refused > std::mem::replace(&mut self.pids_refused, refused) {
+        let refusals = handles.pids_refused();
+        let refused = refusals > std::mem::replace(&mut self.pids_refused, refusals);
+        self.measure(handles, now, refused);
+        let text = if refused {
             "The limit of processes and threads was reached; start fewer at a time"
         } else if self.gives_way && !gave_way {
             "It has kept a CPU busy for a while, and gives way to others until it does less"
@@ -84,14 +87,14 @@ impl Courtesy {
         })
     }
 
-    fn measure(&mut self, handles: &Handles, now: Instant) {
+    fn measure(&mut self, handles: &Handles, now: Instant, refused: bool) {
         let Some(cpu_ms) = handles.cpu_ms() else { return };
         let passed = now.duration_since(self.looked_at);
         let used = Duration::from_millis(cpu_ms.saturating_sub(self.cpu_ms));
         (self.looked_at, self.cpu_ms) = (now, cpu_ms);
         let waited = self.waited(used, passed);
         let before = self.gives_way;
-        self.judge(used, passed.saturating_sub(waited));
+        self.judge(used, passed.saturating_sub(waited), refused);
         if before != self.gives_way && handles.give_way(self.gives_way).is_err() {
             self.gives_way = before;
         }
@@ -111,17 +114,17 @@ impl Courtesy {
         longest
     }
 
-    /// `used` of the time `had` in which it did not wait.
-    fn judge(&mut self, used: Duration, had: Duration) {
+    /// `used` of the time `had` in which it did not wait; `refused` processes since the last look.
+    fn judge(&mut self, used: Duration, had: Duration, refused: bool) {
         let share = percent(used, had);
-        self.busy = if share > BUSY {
+        self.busy = if share > BUSY || refused {
             self.busy.saturating_add(1)
         } else {
             0
         };
         if self.busy >= ROUNDS {
             self.gives_way = true;
-        } else if share < CALM {
+        } else if share < CALM && !refused {
             self.gives_way = false;
         }
     }
@@ -140,12 +143,29 @@ mod tests {
         let mut courtesy = Courtesy::new(Instant::now());
         let ms = Duration::from_millis;
         let mut after = |used: u64| {
-            courtesy.judge(ms(used), ms(500));
+            courtesy.judge(ms(used), ms(500), false);
             courtesy.gives_way
         };
         assert_eq!([480, 490, 100, 480].map(&mut after), [false; 4]);
         assert_eq!([500, 500].map(&mut after), [false, true]);
         assert!(after(200), "half a CPU is neither");
         assert!(!after(50));
+    }
+
+    #[test]
+    fn one_that_is_refused_processes_again_and_again_gives_way_however_little_it_uses() {
+        let mut courtesy = Courtesy::new(Instant::now());
+        let ms = Duration::from_millis;
+        let mut after = |refused: bool| {
+            courtesy.judge(ms(20), ms(500), refused);
+            courtesy.gives_way
+        };
+        assert_eq!(
+            [true, true, false, true].map(&mut after),
+            [false; 4],
+            "once is chance"
+        );
+        assert_eq!([true, true].map(&mut after), [false, true]);
+        assert!(!after(false));
     }
 }

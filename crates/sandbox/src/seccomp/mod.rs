@@ -211,7 +211,9 @@ mod tests {
             }
             for first in values {
                 for second in values {
-                    values.map(|third| same(number, [first, second, third, 0, 0, 0]));
+                    for third in values {
+                        same(number, [first, second, third, 0, 0, 0]);
+                    }
                 }
             }
         }
