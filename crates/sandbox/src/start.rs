@@ -1,8 +1,10 @@
 //! One attempt to start one sandbox: asks the zygote, then waits for the init's own word.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::cgroup::Tree;
 use crate::error::SpawnError;
 use crate::running::{Sandbox, Seed};
 use crate::spec::{Lifetime, Spec};
-use crate::state::State;
+use crate::state::{self, State};
 use crate::zygote::{Answer, Client, Failed, Launch, Report, Request};
 
 /// Mounts of slow disks included.
@@ -35,6 +37,7 @@ pub(crate) async fn start(zygote: &Client, spec: Spec, prepared: Prepared) -> Re
         error,
     };
     let dir = File::open(&prepared.dir).map_err(unusable)?;
+    let listener = listen(&dir).map_err(unusable)?;
     let (report, report_write) = io::pipe().map_err(unusable)?;
     let (leash, leash_write) = leash(spec.lifetime).map_err(unusable)?;
     let command = spec.argv[0].clone();
@@ -46,13 +49,13 @@ pub(crate) async fn start(zygote: &Client, spec: Spec, prepared: Prepared) -> Re
         ca_bundle: prepared.ca_bundle,
         boot_id: prepared.boot_id,
     };
-    let mut fds = vec![dir.as_fd(), report_write.as_fd()];
+    let mut fds = vec![dir.as_fd(), listener.as_fd(), report_write.as_fd()];
     fds.extend(leash.as_ref().map(|leash| leash.as_fd()));
     let answer = zygote
         .ask(&Request::Launch(Box::new(launch)), &fds)
         .await
         .map_err(SpawnError::Zygote)?;
-    drop((report_write, leash));
+    drop((listener, report_write, leash));
     let pidfd = match answer {
         (Answer::Launched { .. }, Some(pidfd)) => pidfd,
         (Answer::Failed(failed), _) => return Err(step(failed)),
@@ -109,4 +112,14 @@ async fn ready(report: OwnedFd, command: String) -> Result<(), SpawnError> {
 
 fn step(Failed { step, error }: Failed) -> SpawnError {
     SpawnError::Step { step, error }
+}
+
+/// The init's control socket, made here because sockets are listed in the network of whoever makes them, and the zygote
+/// stands in the sandbox's. Bound by way of the descriptor, since a socket's path is limited to 107 bytes and a data directory's is not.
+fn listen(dir: &File) -> io::Result<UnixListener> {
+    let path = PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd())).join(state::SOCKET);
+    let listener = UnixListener::bind(&path)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }

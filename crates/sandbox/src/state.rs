@@ -3,7 +3,7 @@
 //! Guards against mistaking a recycled process id for an init (start time and boot id must agree). Holds no secrets.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,7 @@ pub(crate) fn write(dir: BorrowedFd<'_>, name: &str, value: &impl Serialize) -> 
     let draft = format!("{name}.new");
     let flags = OFlags::CREATE | OFlags::TRUNC | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let mut file = fs::File::from(openat(dir, &draft, flags, Mode::RUSR | Mode::WUSR)?);
-    serde_json::to_writer(&mut file, value)?;
+    file.write_all(&serde_json::to_vec(value)?)?;
     Ok(renameat(dir, &draft, dir, name)?)
 }
 

@@ -18,7 +18,7 @@ mod tap;
 mod unlinked;
 mod watch;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, PipeReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -28,7 +28,7 @@ use rustix::process::DumpableBehavior;
 use rustix::thread::CapabilitiesSecureBits;
 
 use crate::cgroup::Handles;
-use crate::egress::{AllowedAddress, Policy};
+use crate::egress::Policy;
 use crate::log::{Redactor, Writer};
 use crate::seccomp::Filter;
 use crate::spec::Spec;
@@ -124,7 +124,7 @@ fn isolate(launch: &Launch, sources: Option<Vec<Source>>, handles: &Handles) -> 
     mounts::apply(&launch.spec.mounts, sources)?;
     root::seal(launch)?;
     bounds::set().step("bounds")?;
-    network(&launch.spec)
+    gate(&launch.spec.egress)
 }
 
 /// No terminal, no shared output, no way to trace it or to read its memory or descriptors from inside.
@@ -154,18 +154,9 @@ fn become_inner_root(mapped: bool) -> io::Result<()> {
     )?)
 }
 
-/// Loopback, a route that makes every address local, and the redirection to our sockets. With the policy `none`
-/// nobody listens there: everything outside is refused.
-fn network(spec: &Spec) -> Result<Option<Gate>, Failed> {
-    let policy = &spec.egress;
-    sys::netlink::make_everything_local().step("routes")?;
-    // Port 80 is as good as any in a network of one's own.
-    let _ = fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
-    let opened: Vec<_> = spec.opened.iter().filter_map(AllowedAddress::loopback).collect();
-    match sys::nft::redirect_everything(&opened) {
-        Err(_) if *policy == Policy::None => return Ok(None),
-        other => other.step("nftables")?,
-    }
+/// The sockets to which all connections and name queries inside are redirected; with the policy `none` nobody listens
+/// there.
+fn gate(policy: &Policy) -> Result<Option<Gate>, Failed> {
     if *policy == Policy::None {
         return Ok(None);
     }

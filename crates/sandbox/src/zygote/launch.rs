@@ -6,8 +6,6 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
 use super::{Failed, Launch, Makings, Step as _};
@@ -21,12 +19,10 @@ pub(crate) const APP_ID: u32 = 1000;
 /// How many ids a sandbox has as root.
 pub(crate) const IDS: u32 = 1 << 16;
 
-const NAMESPACES: u64 = (libc::CLONE_NEWUSER
-    | libc::CLONE_NEWNS
-    | libc::CLONE_NEWPID
-    | libc::CLONE_NEWNET
-    | libc::CLONE_NEWIPC
-    | libc::CLONE_NEWUTS) as u64;
+/// All but the network, which is made before.
+const NAMESPACES: u64 =
+    (libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS)
+        as u64;
 
 pub(super) struct Launched {
     pub(super) pid: u32,
@@ -36,13 +32,13 @@ pub(super) struct Launched {
 
 pub(super) fn launch(launch: Launch, fds: Vec<OwnedFd>, makings: &mut Makings) -> Result<Launched, Failed> {
     let mut fds = fds.into_iter();
-    let (Some(dir), Some(report), leash) = (fds.next(), fds.next(), fds.next()) else {
+    let mut next = || fds.next();
+    let (Some(dir), Some(listener), Some(report), leash) = (next(), next(), next(), next()) else {
         return Err(Failed {
             step: "request".to_owned(),
             error: "descriptors are missing".to_owned(),
         });
     };
-    let listener = listen(&dir).step("control socket")?;
     let (cgroups, handles) =
         cgroup::create(&launch.tree, &launch.cgroup, &launch.spec.limits).step("cgroups")?;
     let undo = |failed: Failed| {
@@ -63,6 +59,7 @@ pub(super) fn launch(launch: Launch, fds: Vec<OwnedFd>, makings: &mut Makings) -
         lifetime: launch.spec.lifetime,
     };
     let uid_base = launch.uid_base;
+    makings.network.give(&launch.spec).map_err(undo)?;
     // SAFETY: the zygote has one thread, and `init::run` never returns.
     match unsafe { sys::clone_into(NAMESPACES, libc::SIGCHLD) }
         .step("namespaces")
@@ -74,7 +71,7 @@ pub(super) fn launch(launch: Launch, fds: Vec<OwnedFd>, makings: &mut Makings) -
             let parts = Parts {
                 record,
                 sources,
-                listener,
+                listener: listener.into(),
                 handles,
                 report,
                 leash,
@@ -112,15 +109,6 @@ fn map(pid: u32, uid_base: Option<u32>) -> io::Result<()> {
     };
     fs::write(format!("/proc/{pid}/uid_map"), &row)?;
     fs::write(format!("/proc/{pid}/gid_map"), &row)
-}
-
-/// Bound by way of the descriptor, since a socket's path is limited to 107 bytes and a data directory's is not.
-fn listen(dir: &OwnedFd) -> io::Result<UnixListener> {
-    let path = PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd())).join(state::SOCKET);
-    let listener = UnixListener::bind(&path)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
 }
 
 /// The sandbox's own directory for its init, and the spec's sources. As root all are id-mapped: what belongs to root

@@ -7,6 +7,7 @@
 mod client;
 mod idmap;
 mod launch;
+mod network;
 mod probe;
 
 use std::io::ErrorKind;
@@ -33,7 +34,7 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 10;
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Request {
     Probe,
-    /// Comes with the sandbox's directory, the write end of the report pipe and, when leashed, the leash.
+    /// Comes with the sandbox's directory, its control socket, the write end of the report pipe and, when leashed, the leash.
     Launch(Box<Launch>),
 }
 
@@ -74,10 +75,11 @@ pub(crate) enum Report {
     },
 }
 
-/// What is made once and used for many sandboxes, because none can change it.
+/// What is made before a sandbox is asked for, or used for many because none can change it.
 struct Makings {
     filter: Filter,
     ids: idmap::IdNamespaces,
+    network: network::Network,
 }
 
 /// Names the step in an error.
@@ -119,6 +121,7 @@ fn serve() -> std::io::Result<()> {
     let mut makings = Makings {
         filter: Filter::compile().map_err(std::io::Error::other)?,
         ids: idmap::IdNamespaces::default(),
+        network: network::Network::default(),
     };
     while let Some(frame) = wire::receive(socket.as_fd(), REQUEST_BYTES_MAX)? {
         let (answer, pidfd) = match serde_json::from_slice(&frame.body)? {
@@ -136,6 +139,7 @@ fn serve() -> std::io::Result<()> {
         };
         let fds: Vec<_> = pidfd.iter().map(|fd| fd.as_fd()).collect();
         wire::send(socket.as_fd(), &wire::encode(&answer)?, &fds)?;
+        makings.network.prepare();
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use sandbox::egress::{Policy, Verdict};
 use sandbox::{Host, HostOptions, Spec};
 
 use crate::Test;
-use crate::stage::{on_stage, options, probe, until};
+use crate::stage::{lines, on_stage, options, probe, shell, until};
 
 pub(crate) const TESTS: &[Test] = &[
     ("the_hosts_loopback_is_unreachable", host_loopback),
@@ -17,6 +17,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("without_a_network_everything_outside_is_refused", no_network),
     ("names_are_answered_by_the_platform_alone", names),
     ("our_own_ports_lead_nowhere", own_ports),
+    (
+        "every_sandbox_has_a_network_of_its_own_and_no_power_over_it",
+        own_networks,
+    ),
 ];
 
 fn public(spec: Spec) -> Spec {
@@ -106,6 +110,40 @@ fn private_ranges() {
         assert!(contacts.len() >= 6, "{contacts:?}");
         for contact in contacts {
             assert!(matches!(contact.verdict, Verdict::Refused { .. }), "{contact:?}");
+        }
+    });
+}
+
+/// Networks are made before they are needed: none may be given twice, to those that start together as little as to those
+/// that start one after the other, nor is one that anybody else stands in.
+fn own_networks() {
+    on_stage(async |stage| {
+        let names = ["net-a", "net-b", "net-c", "net-d"];
+        let port = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+        let look =
+            format!("readlink /proc/self/ns/net; (echo 1 > {port}) 2>/dev/null || echo refused; sleep 600");
+        let mut running = Vec::new();
+        for name in names {
+            running.push(stage.host.spawn(shell(name, &look)).await.unwrap());
+        }
+        let mut networks = Vec::new();
+        for sandbox in &running {
+            let said = until("what it sees", async || {
+                let said: Vec<_> = lines(sandbox).into_iter().map(|line| line.text).collect();
+                (said.len() == 2).then_some(said)
+            });
+            let said = said.await;
+            assert!(said[0].starts_with("net:["), "{said:?}");
+            assert_eq!(said[1], "refused");
+            networks.push(said[0].clone());
+        }
+        let ours = std::fs::read_link("/proc/self/ns/net").unwrap();
+        networks.push(ours.display().to_string());
+        networks.sort();
+        networks.dedup();
+        assert_eq!(networks.len(), names.len() + 1);
+        for name in names {
+            stage.host.remove(name).await.unwrap();
         }
     });
 }
