@@ -37,7 +37,7 @@ pub(super) struct Api {
 pub(super) enum Identity {
     Anonymous,
     Token(String),
-    App { id: u64, slug: String, key: AppKey },
+    App { id: u64, slug: String, key: Box<AppKey> },
 }
 
 /// By what right one call is made.
@@ -81,7 +81,7 @@ impl Api {
             } => Identity::App {
                 id: *id,
                 slug: slug.clone(),
-                key: AppKey::new(*id, private_key)?,
+                key: Box::new(AppKey::new(*id, private_key)?),
             },
         };
         Ok(Self {

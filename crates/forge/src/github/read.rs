@@ -160,7 +160,10 @@ pub(super) async fn branch(api: &Api, repository: &RepositoryRef, name: &str) ->
     let call = api.of(repository, Method::GET, &["branches", name]);
     let found: Found = api.json(Right::Repository(repository), call).await?;
     let mut message = found.commit.commit.message;
-    message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+    let end = (0..=MESSAGE_BYTES_MAX)
+        .rev()
+        .find(|&end| message.is_char_boundary(end));
+    message.truncate(end.unwrap_or_default());
     // An author whom GitHub does not know is an empty object.
     let author = found
         .commit
@@ -197,7 +200,7 @@ pub(super) async fn file(
         call.url = api::query(call.url, &[("ref", at.as_str())]);
     }
     let answer: Value = match api.json(Right::Repository(repository), call).await {
-        Err(ForgeError::NotFound { .. }) => return Ok(None),
+        Err(ForgeError::NotFound { .. }) => return is_there(api, repository, at).await.map(|()| None),
         other => other?,
     };
     // A directory is a list.
@@ -223,6 +226,20 @@ pub(super) async fn file(
             message: format!("{path} did not arrive whole"),
         }),
     }
+}
+
+/// That a file is absent is said in the same words as that its commit is, or the repository: only where the commit can be
+/// seen is it the file.
+async fn is_there(
+    api: &Api,
+    repository: &RepositoryRef,
+    commit: Option<&CommitSha>,
+) -> Result<(), ForgeError> {
+    let Some(commit) = commit else {
+        return Ok(());
+    };
+    let call = api.of(repository, Method::GET, &["git", "commits", commit.as_str()]);
+    api.send(Right::Repository(repository), call).await.map(drop)
 }
 
 pub(super) async fn changed_files(

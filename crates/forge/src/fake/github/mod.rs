@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use self::faults::{Fault, Rule};
-pub use self::people::NewPull;
+pub use self::people::{NewFiles, NewPull};
 pub use self::server::Call;
 pub use self::template::webhooks;
 pub use self::world::{Check, Comment, Delivery, Deployment, DeploymentStatus, Pull, Status};

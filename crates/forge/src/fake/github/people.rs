@@ -14,6 +14,9 @@ use super::world::{Comment, Installation, Pull, Repository, World};
 /// Who does what nobody in particular does.
 const SOMEBODY: &str = "octocat";
 
+/// Files with what is in them; those without are removed.
+pub type NewFiles<'a> = &'a [(&'a str, Option<&'a [u8]>)];
+
 /// A pull request to be opened.
 #[derive(Clone, Debug)]
 pub struct NewPull {
@@ -119,7 +122,7 @@ impl FakeGitHub {
 
     /// A commit upon the branch, which is pushed; a branch that is not there begins at `main`. Files without bytes are
     /// removed. Open pull requests from the branch follow.
-    pub fn commit_files(&self, repository: &str, branch: &str, files: &[(&str, Option<&[u8]>)]) -> CommitSha {
+    pub fn commit_files(&self, repository: &str, branch: &str, files: NewFiles<'_>) -> CommitSha {
         self.commit_saying(repository, branch, (&format!("Change {branch}"), files))
     }
 
@@ -137,7 +140,7 @@ impl FakeGitHub {
         &self,
         repository: &str,
         branch: &str,
-        (message, files): (&str, &[(&str, Option<&[u8]>)]),
+        (message, files): (&str, NewFiles<'_>),
     ) -> CommitSha {
         let head = {
             let mut world = self.world();

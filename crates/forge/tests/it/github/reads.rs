@@ -97,6 +97,10 @@ async fn files_branches_and_roles_are_told() {
     assert_eq!(file.as_deref(), Some(b"[git]\n".as_slice()));
     assert_eq!(app.file(&reference, "apps/web", &head).await.unwrap(), None);
     assert_eq!(app.file(&reference, "absent", &head).await.unwrap(), None);
+    // That there is no such commit is not that there is no such file.
+    let elsewhere = "0".repeat(40).parse().unwrap();
+    let lost = app.file(&reference, "absent", &elsewhere).await;
+    assert!(matches!(lost, Err(ForgeError::NotFound { .. })), "{lost:?}");
     let branch = app.branch(&reference, "feature/x").await.unwrap();
     assert_eq!((branch.head, branch.message.as_str()), (head, "Change feature/x"));
     let none = app.branch(&reference, "feature/y").await;

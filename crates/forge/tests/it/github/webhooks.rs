@@ -66,21 +66,24 @@ async fn the_published_examples_are_understood() {
 }
 
 fn kind(change: &Change) -> String {
-    let value = serde_json::to_value(change).unwrap();
-    value["kind"].as_str().unwrap().to_owned()
+    let value = serde_json::to_value(change).expect("a change is written down");
+    value["kind"].as_str().expect("it has a kind").to_owned()
 }
 
 /// What a change says is what its payload says.
 fn agrees(change: &Change, payload: &Value) {
-    let value = serde_json::to_value(change).unwrap();
+    let value = serde_json::to_value(change).expect("a change is written down");
     if value["repository"].is_object() {
-        let id = payload["repository"]["id"].as_u64().unwrap().to_string();
+        let id = payload["repository"]["id"].to_string();
         assert_eq!(value["repository"]["id"], id.as_str());
         assert_eq!(value["repository"]["name"], payload["repository"]["full_name"]);
     }
     match change {
         Change::PullRequest { number, .. } => assert_eq!(payload["pull_request"]["number"], *number),
-        Change::Branch { branch, .. } => assert!(payload["ref"].as_str().unwrap().ends_with(branch.as_str())),
+        Change::Branch { branch, .. } => {
+            let name = payload["ref"].as_str().expect("a push names what was pushed");
+            assert!(name.ends_with(branch.as_str()));
+        }
         Change::Labelled { label, .. } => assert_eq!(payload["label"]["name"], label.as_str()),
         Change::Installation { installation, .. } => {
             assert_eq!(payload["installation"]["id"].to_string(), *installation);
@@ -228,13 +231,15 @@ fn mangled() -> impl Strategy<Value = (String, Vec<u8>)> {
         spoil,
     )
         .prop_map(|(event, which, place, replacement, (at, byte, is_text))| {
-            let entry = webhooks().iter().find(|entry| entry["name"] == event).unwrap();
-            let mut example = which.get(entry["examples"].as_array().unwrap()).clone();
+            let entry = webhooks().iter().find(|entry| entry["name"] == event);
+            let examples = entry.and_then(|entry| entry["examples"].as_array());
+            let mut example = which.get(examples.expect("examples of the event")).clone();
             if !is_text {
                 let places = places(&example, "");
-                *example.pointer_mut(place.get::<String>(&places)).unwrap() = replacement;
+                let place = example.pointer_mut(place.get::<String>(&places));
+                *place.expect("a place of it") = replacement;
             }
-            let mut body = serde_json::to_vec(&example).unwrap();
+            let mut body = serde_json::to_vec(&example).expect("JSON");
             if is_text {
                 let at = at.index(body.len());
                 body[at] = byte;

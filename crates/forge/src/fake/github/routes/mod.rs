@@ -50,6 +50,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("get", repo!("/pulls/{pull_number}"), Needs::Read("pull_requests"), repository::pull),
     route("get", repo!("/pulls/{pull_number}/files"), Needs::Read("pull_requests"), repository::files),
     route("get", repo!("/git/ref/{ref}"), Needs::Read("contents"), repository::reference),
+    route("get", repo!("/git/commits/{commit_sha}"), Needs::Read("contents"), repository::commit),
     route("get", repo!("/branches/{branch}"), Needs::Read("contents"), repository::branch),
     route("get", repo!("/contents/{path}"), Needs::Read("contents"), repository::contents),
     route("get", repo!("/collaborators/{username}/permission"), Needs::Read("metadata"), repository::permission),

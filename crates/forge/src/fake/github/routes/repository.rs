@@ -84,6 +84,16 @@ pub(super) fn reference(world: &mut World, request: &Request) -> Result<Reply, R
     Ok(Reply::new(200, template::answer("get", request.template, body)))
 }
 
+pub(super) fn commit(world: &mut World, request: &Request) -> Result<Reply, Reply> {
+    let sha = request.text("commit_sha");
+    let found = of(world, request)?
+        .source
+        .commit(sha)
+        .ok_or_else(Reply::not_found)?;
+    let body = json!({ "sha": sha, "message": found.message });
+    Ok(Reply::new(200, template::answer("get", request.template, body)))
+}
+
 pub(super) fn branch(world: &mut World, request: &Request) -> Result<Reply, Reply> {
     let repository = of(world, request)?;
     let name = request.text("branch");
