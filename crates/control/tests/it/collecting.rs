@@ -111,9 +111,9 @@ async fn a_project_can_rely_on_what_it_was_told(world: &mut World) {
     send(world, &shop, file("forgotten")).await;
     send(world, &project("other"), file("forgotten")).await;
     let both = [blob("asked"), blob("forgotten")];
-    pass(world, 20 * HOUR_MS).await;
+    pass(world, 14 * HOUR_MS).await;
     assert!(missing(world, &shop, &both[..1]).await.is_empty());
-    pass(world, 10 * HOUR_MS).await;
+    pass(world, 12 * HOUR_MS).await;
     assert!(world.store().has_blob(&both[0]) && !world.store().has_blob(&both[1]));
     assert_eq!(missing(world, &shop, &both).await, both[1..]);
     // What was told to be here can be deployed at any time before it is asked for again.
