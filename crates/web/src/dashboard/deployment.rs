@@ -6,20 +6,34 @@ use control::view;
 use maud::{Markup, html};
 use model::deployment::State as DeploymentState;
 use model::{DeploymentId, ServiceName};
+use serde::Deserialize;
 
 use super::layout::Page;
 use super::parts::{button, failure, phases, pill, time};
 use super::preview::plan_section;
 use super::visitor::Visitor;
 use super::words;
-use crate::extract::Path;
+use crate::extract::{Path, Query};
 use crate::problem::Problem;
 use crate::service::Web;
+
+/// What the address asks for.
+#[derive(Deserialize)]
+pub(super) struct Shown {
+    /// The number of the instance whose log is shown.
+    #[serde(default = "first")]
+    instance: u32,
+}
+
+fn first() -> u32 {
+    1
+}
 
 pub(super) async fn page(
     State(web): State<Web>,
     visitor: Visitor,
     Path(id): Path<DeploymentId>,
+    Query(shown): Query<Shown>,
 ) -> Result<Response, Problem> {
     let deployment = web.control.deployment(&id).await?;
     let preview = web
@@ -33,7 +47,8 @@ pub(super) async fn page(
         div #phases data-live { (phases(&deployment)) }
         div #failure data-live { @if let Some(failed) = &deployment.failure { (failure(failed)) } }
         (log(&deployment, "kind=build", "Build log"))
-        @for number in 1..=instances(&deployment) { (runtime_log(&deployment, number)) }
+        (log(&deployment, &format!("kind=runtime&instance={}", shown.instance), "Runtime log"))
+        div #instances data-live { (choice(&deployment, shown.instance)) }
         div #plan data-live { @if let Some(plan) = &deployment.plan { (plan_section(plan)) } }
     };
     let title = format!("{} {}", deployment.project, deployment.id);
@@ -84,20 +99,20 @@ fn head(deployment: &view::Deployment, preview: Option<&view::Preview>, token: &
     }
 }
 
-/// How many instances the service that is shown has, or will have.
-fn instances(deployment: &view::Deployment) -> u32 {
+/// Whose log is on the page; of one alone, because a browser keeps few streams open at a time.
+fn choice(deployment: &view::Deployment, shown: u32) -> Markup {
     let planned = deployment.plan.as_ref();
-    planned.map_or(1, |plan| plan.instances(&ServiceName::web()).max(1))
-}
-
-fn runtime_log(deployment: &view::Deployment, number: u32) -> Markup {
-    match instances(deployment) {
-        1 => log(deployment, "kind=runtime", "Runtime log"),
-        _ => log(
-            deployment,
-            &format!("kind=runtime&instance={number}"),
-            &format!("Runtime log of {}-{number}", ServiceName::web()),
-        ),
+    let instances = planned.map_or(1, |plan| plan.instances(&ServiceName::web()));
+    html! {
+        @if instances > 1 {
+            p.facts {
+                span { "Runtime log of" }
+                @for number in 1..=instances {
+                    @if number == shown { span.mark { (ServiceName::web()) "-" (number) } }
+                    @else { a href={ "?instance=" (number) } { (ServiceName::web()) "-" (number) } }
+                }
+            }
+        }
     }
 }
 
