@@ -20,11 +20,17 @@ pub(crate) const TESTS: &[Test] = &[
     ("fetch_submodules_also_private_and_nested_ones", submodules),
     ("fetch_large_files", large_files),
     ("fetch_fails_in_words_that_help", failures),
-    ("fetch_of_strangers_sends_the_token_for_their_repository_alone", strangers),
+    (
+        "fetch_of_strangers_sends_the_token_for_their_repository_alone",
+        strangers,
+    ),
     ("fetch_refuses_submodules_that_lead_elsewhere", hostile_submodules),
     ("fetch_takes_no_links_that_lead_outside", hostile_links),
     ("fetch_runs_nothing_of_a_repository", hostile_settings),
-    ("fetch_sends_no_token_where_a_repository_wants_it", hostile_large_files),
+    (
+        "fetch_sends_no_token_where_a_repository_wants_it",
+        hostile_large_files,
+    ),
     ("fetch_that_is_cancelled_leaves_nothing", cancelled),
 ];
 
@@ -99,11 +105,16 @@ fn exact_commit() {
         let shop = server.repository("team/shop");
         shop.write("index.html", "one").write("bin/run", "#!/bin/sh\n");
         std::os::unix::fs::symlink("bin/run", shop.work.join("start")).unwrap();
-        shop.git(&["add", "--chmod=+x", "bin/run"]);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(shop.work.join("bin/run"), mode).unwrap();
         let commit = shop.push("refs/pull/7/head");
         shop.write("index.html", "two").push("refs/pull/7/head");
 
-        let fetched = fetch(&world, &request(&server, ("team/shop", "refs/pull/7/head"), &commit)).await;
+        let fetched = fetch(
+            &world,
+            &request(&server, ("team/shop", "refs/pull/7/head"), &commit),
+        )
+        .await;
         let expected = [
             ("bin/run", "#!/bin/sh\n*"),
             ("index.html", "one"),
@@ -112,7 +123,10 @@ fn exact_commit() {
         assert_eq!(contents(&world, &fetched), pairs(&expected));
         assert_eq!((fetched.files, fetched.bytes), (3, 13));
         let log = world.log.take();
-        assert!(log.starts_with(&["> source".to_owned()]) && log.ends_with(&["< source".to_owned()]), "{log:#?}");
+        assert!(
+            log.starts_with(&["> source".to_owned()]) && log.ends_with(&["< source".to_owned()]),
+            "{log:#?}"
+        );
         assert!(!log.join("\n").contains(TOKEN));
     });
 }
@@ -127,7 +141,11 @@ fn old_server() {
         for _ in 0..3 {
             shop.push("refs/heads/main");
         }
-        let fetched = fetch(&world, &request(&server, ("team/shop", "refs/heads/main"), &commit)).await;
+        let fetched = fetch(
+            &world,
+            &request(&server, ("team/shop", "refs/heads/main"), &commit),
+        )
+        .await;
         assert_eq!(contents(&world, &fetched), pairs(&[("a", "here")]));
 
         let failure = failure(&world, &request(&server, ("team/shop", "refs/heads/main"), &lost)).await;
@@ -149,7 +167,9 @@ fn again() {
 
         // What is here and damaged is fetched anew.
         let cache = world.dir.path().join("store/scratch");
-        let cache = std::fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().path());
+        let cache = std::fs::read_dir(cache)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         let kept = cache.filter(|path| path.extension().is_some_and(|end| end == "git"));
         let repositories = kept.flat_map(|path| std::fs::read_dir(path).unwrap());
         for repository in repositories {
@@ -162,14 +182,18 @@ fn again() {
 fn submodules() {
     wait_for(async {
         let (server, world) = (GitServer::start().await, world().await);
-        let deep = server.repository("other/deep").write("d", "deep").push("refs/heads/main");
+        let deep = server
+            .repository("other/deep")
+            .write("d", "deep")
+            .push("refs/heads/main");
         let lib = server.repository("team/lib");
         lib.write("l", "lib");
         // A submodule for ssh, on the same host.
         lib.submodule("deep", ("git@127.0.0.1:other/deep.git", &deep));
         let lib = lib.push("refs/heads/main");
         let shop = server.repository("team/shop");
-        shop.write("a", "shop").submodule("vendor/my lib", ("../lib.git", &lib));
+        shop.write("a", "shop")
+            .submodule("vendor/my lib", ("../lib.git", &lib));
         shop.link("stray", &deep);
         let commit = shop.push("refs/heads/main");
         let request = request(&server, ("team/shop", "refs/heads/main"), &commit);
@@ -198,25 +222,39 @@ fn large_files() {
         let commit = shop.push("refs/heads/main");
         let mut request = request(&server, ("team/shop", "refs/heads/main"), &commit);
         let fetched = fetch(&world, &request).await;
-        assert_eq!(contents(&world, &fetched)[1], ("a.png".to_owned(), picture.clone()));
+        assert_eq!(
+            contents(&world, &fetched)[1],
+            ("a.png".to_owned(), picture.clone())
+        );
 
         request.lfs = false;
         let fetched = fetch(&world, &request).await;
-        assert!(contents(&world, &fetched)[1].1.starts_with("version https://git-lfs"));
+        assert!(
+            contents(&world, &fetched)[1]
+                .1
+                .starts_with("version https://git-lfs")
+        );
 
         request.lfs = true;
         shop.write("b.png", &pointer(&"0".repeat(64), 10));
         request.commit = shop.push("refs/heads/main").parse().unwrap();
         let failure = failure(&world, &request).await;
         assert_eq!(failure.code, Code::LfsFailed, "{failure:?}");
-        assert!(failure.message.contains("Object does not exist"), "{}", failure.message);
+        assert!(
+            failure.message.contains("Object does not exist"),
+            "{}",
+            failure.message
+        );
     });
 }
 
 fn failures() {
     wait_for(async {
         let (server, world) = (GitServer::start().await, world().await);
-        let commit = server.repository("team/shop").write("a", "1").push("refs/heads/main");
+        let commit = server
+            .repository("team/shop")
+            .write("a", "1")
+            .push("refs/heads/main");
         let right = request(&server, ("team/shop", "refs/heads/main"), &commit);
         let with = |change: fn(&mut FetchRequest)| {
             let mut request = right.clone();
@@ -224,7 +262,10 @@ fn failures() {
             request
         };
         let table = [
-            (with(|request| request.remote.authorization = None), Code::SourceDenied),
+            (
+                with(|request| request.remote.authorization = None),
+                Code::SourceDenied,
+            ),
             (
                 with(|request| request.remote.authorization = Some("Bearer other-other".to_owned())),
                 Code::SourceDenied,
@@ -263,21 +304,34 @@ fn failures() {
 fn strangers() {
     wait_for(async {
         let (server, world) = (GitServer::start().await, world().await);
-        let lib = server.repository("team/lib").write("l", "private").push("refs/heads/main");
+        let lib = server
+            .repository("team/lib")
+            .write("l", "private")
+            .push("refs/heads/main");
         let shop = server.repository("team/shop");
         let plain = shop.write("a", "shop").push("refs/pull/1/head");
-        let greedy = shop.submodule("lib", ("../lib.git", &lib)).push("refs/pull/1/head");
+        let greedy = shop
+            .submodule("lib", ("../lib.git", &lib))
+            .push("refs/pull/1/head");
         let stranger = |commit: &str| FetchRequest {
             trust: Trust::Fork,
             ..request(&server, ("team/shop", "refs/pull/1/head"), commit)
         };
         fetch(&world, &stranger(&plain)).await;
-        assert!(world.builder.package_caches().unwrap().is_empty(), "nothing is kept");
+        assert!(
+            world.builder.package_caches().unwrap().is_empty(),
+            "nothing is kept"
+        );
         server.asked();
         let failure = failure(&world, &stranger(&greedy)).await;
         assert_eq!(failure.code, Code::SubmoduleFailed, "{failure:?}");
         let asked = server.asked();
-        let of = |name: &str| asked.iter().filter(|asked| asked.path.starts_with(name)).collect::<Vec<_>>();
+        let of = |name: &str| {
+            asked
+                .iter()
+                .filter(|asked| asked.path.starts_with(name))
+                .collect::<Vec<_>>()
+        };
         assert!(of("/team/shop").iter().all(|asked| asked.token));
         let lib = of("/team/lib");
         assert!(!lib.is_empty() && lib.iter().all(|asked| !asked.token), "{lib:?}");
@@ -287,7 +341,10 @@ fn strangers() {
 fn hostile_submodules() {
     wait_for(async {
         let (server, world) = (GitServer::start().await, world().await);
-        let lib = server.repository("team/lib").write("l", "lib").push("refs/heads/main");
+        let lib = server
+            .repository("team/lib")
+            .write("l", "lib")
+            .push("refs/heads/main");
         for url in [
             "file:///etc",
             "/etc",
@@ -299,8 +356,14 @@ fn hostile_submodules() {
             "http://127.0.0.1:1@evil.example/x",
             "https://127.0.0.1:1/x",
         ] {
-            let shop = server.repository(&format!("team/{}", data_encoding::HEXLOWER.encode(url.as_bytes())));
-            let commit = shop.write("a", "shop").submodule("lib", (url, &lib)).push("refs/heads/main");
+            let shop = server.repository(&format!(
+                "team/x{}",
+                data_encoding::HEXLOWER.encode(url.as_bytes())
+            ));
+            let commit = shop
+                .write("a", "shop")
+                .submodule("lib", (url, &lib))
+                .push("refs/heads/main");
             let name = shop.work.file_name().unwrap().to_str().unwrap();
             let request = request(&server, (&format!("team/{name}"), "refs/heads/main"), &commit);
             if url.is_empty() {
@@ -309,7 +372,13 @@ fn hostile_submodules() {
             }
             let failure = failure(&world, &request).await;
             assert_eq!(failure.code, Code::SubmoduleFailed, "{url}: {failure:?}");
-            assert!(failure.message.starts_with("the submodule `lib` could not be fetched: "), "{}", failure.message);
+            assert!(
+                failure
+                    .message
+                    .starts_with("the submodule `lib` could not be fetched: "),
+                "{}",
+                failure.message
+            );
         }
     });
 }
@@ -337,13 +406,20 @@ fn hostile_settings() {
         let (server, world) = (GitServer::start().await, world().await);
         let shop = server.repository("team/shop");
         shop.write(".gitattributes", "* filter=evil ident\n*.x filter=lfs\n")
-            .write(".gitconfig", "[core]\n\tfsmonitor = touch /app/ran\n[filter \"evil\"]\n\tsmudge = touch /app/ran\n")
+            .write(
+                ".gitconfig",
+                "[core]\n\tfsmonitor = touch /app/ran\n[filter \"evil\"]\n\tsmudge = touch /app/ran\n",
+            )
             .write("hooks/post-checkout", "#!/bin/sh\ntouch /app/ran\n")
             .write("config", "[core]\n\tsshCommand = touch /app/ran\n")
             .write("HEAD", "ref: refs/heads/main\n")
             .write("objects/info/alternates", "/etc\n");
         let commit = shop.push("refs/heads/main");
-        let fetched = fetch(&world, &request(&server, ("team/shop", "refs/heads/main"), &commit)).await;
+        let fetched = fetch(
+            &world,
+            &request(&server, ("team/shop", "refs/heads/main"), &commit),
+        )
+        .await;
         let found = contents(&world, &fetched);
         assert_eq!(found.len(), 6, "{found:?}");
         assert!(found.iter().all(|(path, _)| path != "ran"));
@@ -365,7 +441,11 @@ fn hostile_large_files() {
         ] {
             shop.write(".lfsconfig", &format!("[lfs]\n\turl = {url}/open/x\n"));
             let commit = shop.push("refs/heads/main");
-            let failure = failure(&world, &request(&server, ("team/shop", "refs/heads/main"), &commit)).await;
+            let failure = failure(
+                &world,
+                &request(&server, ("team/shop", "refs/heads/main"), &commit),
+            )
+            .await;
             assert_eq!(failure.code, Code::LfsFailed, "{failure:?}");
             assert_eq!(thief.asked(), []);
         }
@@ -375,7 +455,10 @@ fn hostile_large_files() {
 fn cancelled() {
     wait_for(async {
         let (server, world) = (GitServer::start().await, world().await);
-        let commit = server.repository("team/shop").write("a", "1").push("refs/heads/main");
+        let commit = server
+            .repository("team/shop")
+            .write("a", "1")
+            .push("refs/heads/main");
         let request = request(&server, ("team/shop", "refs/heads/main"), &commit);
         let cancel = CancellationToken::new();
         cancel.cancel();

@@ -2,6 +2,7 @@
 //! large files, and a memory of who sent which token where.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -157,7 +158,7 @@ impl GitServer {
     #[allow(clippy::disallowed_methods, reason = "the server of a test runs git")]
     async fn backend(&self, request: &Request) -> Vec<u8> {
         let header = |name: &str| request.headers.get(name).cloned().unwrap_or_default();
-        let mut command = tokio::process::Command::new("git");
+        let mut command = std::process::Command::new("git");
         command
             .arg("http-backend")
             .env_clear()
@@ -177,12 +178,16 @@ impl GitServer {
         if self.inner.modern {
             command.env("GIT_PROTOCOL", header("git-protocol"));
         }
-        let mut child = command.spawn().unwrap();
-        let mut input = child.stdin.take().unwrap();
-        // It may have refused before it read all.
-        let _ = input.write_all(&request.body).await;
-        drop(input);
-        child.wait_with_output().await.unwrap().stdout
+        let body = request.body.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut child = command.spawn().unwrap();
+            let mut input = child.stdin.take().unwrap();
+            // It may have refused before it read all; what is asked for is short.
+            let _ = input.write_all(&body);
+            drop(input);
+            child.wait_with_output().unwrap().stdout
+        });
+        answer.await.unwrap()
     }
 }
 
@@ -237,8 +242,22 @@ impl Repository {
 fn git(dir: &Path, arguments: &[&str]) -> String {
     let output = std::process::Command::new("git")
         .current_dir(dir)
-        .args(["-c", "user.name=T", "-c", "user.email=t@example.com", "-c", "core.hooksPath=/dev/null"])
-        .args(["-c", "filter.lfs.process=", "-c", "filter.lfs.clean=cat", "-c", "filter.lfs.required=false"])
+        .args([
+            "-c",
+            "user.name=T",
+            "-c",
+            "user.email=t@example.com",
+            "-c",
+            "core.hooksPath=/dev/null",
+        ])
+        .args([
+            "-c",
+            "filter.lfs.process=",
+            "-c",
+            "filter.lfs.clean=cat",
+            "-c",
+            "filter.lfs.required=false",
+        ])
         .args(arguments)
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")

@@ -8,6 +8,8 @@
 mod builds;
 mod escape;
 mod failures;
+mod fetches;
+mod git_server;
 mod keys;
 mod languages;
 mod registry;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         builds::TESTS,
         escape::TESTS,
         failures::TESTS,
+        fetches::TESTS,
         keys::TESTS,
         languages::TESTS,
         sandboxed::TESTS,

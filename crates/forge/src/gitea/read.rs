@@ -30,8 +30,8 @@ pub(super) async fn repository(api: &Api, name: &RepositoryName) -> Result<Repos
     Ok(repo.repository())
 }
 
-/// The pull request, with the commit that the repository itself has: what the pull request says may be in the copy that
-/// it comes from alone, for as long as Gitea takes to fetch it from there.
+/// The pull request; of one from a copy, the commit that the repository itself has: the newest may be in the copy alone, for
+/// as long as Gitea takes to fetch it from there.
 pub(super) async fn pull_request(
     api: &Api,
     repository: &RepositoryRef,
@@ -41,6 +41,7 @@ pub(super) async fn pull_request(
     let pull: Pull = api.json(api.of(repository, Method::GET, &path)).await?;
     let mut pull = pull.pull_request().ok_or_else(|| headless(number))?;
     if pull.open
+        && pull.fork
         && let Some(head) = commit_of(api, repository, &pull.reference()).await?
     {
         pull.head = head;

@@ -1,3 +1,4 @@
 //! Forges at their protocols.
 
+mod gitea;
 mod github;

@@ -19,10 +19,9 @@ const SUBMODULE: i32 = 20;
 const NO_LFS: i32 = 30;
 
 /// Parts of git's messages by which a refusal is told from a server that cannot be reached.
-const REFUSED: [&str; 7] = [
+const REFUSED: [&str; 6] = [
     "Authentication failed",
-    "could not read Username",
-    "could not read Password",
+    "the credentials are not taken",
     "returned error: 401",
     "returned error: 403",
     "returned error: 404",
@@ -106,7 +105,12 @@ fn why(lines: &[String]) -> &str {
         .rev()
         .find(fatal)
         .map_or("it ended without a word", String::as_str);
-    line.trim_start_matches("fatal: ").trim_start_matches("error: ")
+    let said = line.trim_start_matches("fatal: ").trim_start_matches("error: ");
+    // Nobody is there to be asked.
+    if said.contains("could not read Username") {
+        return "the credentials are not taken, or there are none";
+    }
+    said
 }
 
 fn lfs_why(lines: &[String]) -> &str {

@@ -21,9 +21,11 @@ repository() {
   printf '%s/%s.git' "$CYGNI_CACHE" "$name"
 }
 
+# An empty one, whatever is there.
 make() (
   made=$GIT_DIR
   unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+  rm -rf "$made"
   git init --quiet --bare --object-format=$format "$made"
 )
 
@@ -84,7 +86,8 @@ address() {
   esac
   case $said in
     "$CYGNI_SCOPE"* | https://*) printf %s "$said"; return 0 ;;
-    http://* | git://* | ssh://*) said=${said#*://} ;;
+    http://*) printf %s "https://${said#*://}"; return 0 ;;
+    git://* | ssh://*) said=${said#*://} ;;
     *://* | /* | -* | *::*) return 1 ;;
     *@*:*) said=${said%%:*}/${said#*:} ;;
     *) return 1 ;;
@@ -159,7 +162,7 @@ module() (
   cd "$place" || exit 13
   for attempt in kept afresh; do
     [ $attempt = kept ] || rm -rf "$GIT_DIR"
-    [ -d "$GIT_DIR" ] || make || exit 12
+    git rev-parse --git-dir >/dev/null 2>&1 || make || exit 12
     obtain || exit $?
     check_out && break
     # What was kept may be damaged.
