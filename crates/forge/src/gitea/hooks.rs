@@ -29,46 +29,48 @@ struct Config {
     url: Option<String>,
 }
 
+/// Makes a new one in place of what there is: the secret of one cannot be changed, nor seen. For a moment both deliver,
+/// which is better than none.
 pub(super) async fn ensure(
     api: &Api,
     repository: &RepositoryRef,
     (url, secret): (&str, &str),
 ) -> Result<(), ForgeError> {
-    let mut body = json!({
+    let before = find(api, repository, url).await?;
+    let mut call = api.of(repository, Method::POST, &["hooks"]);
+    call.body = Some(json!({
+        "type": "gitea",
         "active": true,
         "events": EVENTS,
         "config": { "url": url, "content_type": "json", "secret": secret },
-    });
-    let mut call = match find(api, repository, url).await? {
-        Some(id) => api.of(repository, Method::PATCH, &["hooks", &id.to_string()]),
-        None => {
-            body["type"] = json!("gitea");
-            api.of(repository, Method::POST, &["hooks"])
-        }
-    };
-    call.body = Some(body);
-    api.send(call).await.map(drop)
+    }));
+    api.send(call).await?;
+    delete(api, repository, before).await
 }
 
 pub(super) async fn remove(api: &Api, repository: &RepositoryRef, url: &str) -> Result<(), ForgeError> {
-    let found = match find(api, repository, url).await {
-        Err(ForgeError::NotFound { .. }) => None,
-        other => other?,
-    };
-    let Some(id) = found else {
-        return Ok(());
-    };
-    let call = api.of(repository, Method::DELETE, &["hooks", &id.to_string()]);
-    match api.send(call).await {
+    match find(api, repository, url).await {
         Err(ForgeError::NotFound { .. }) => Ok(()),
-        other => other.map(drop),
+        found => delete(api, repository, found?).await,
     }
 }
 
-async fn find(api: &Api, repository: &RepositoryRef, url: &str) -> Result<Option<u64>, ForgeError> {
+async fn delete(api: &Api, repository: &RepositoryRef, hooks: Vec<u64>) -> Result<(), ForgeError> {
+    for id in hooks {
+        let call = api.of(repository, Method::DELETE, &["hooks", &id.to_string()]);
+        match api.send(call).await {
+            Err(ForgeError::NotFound { .. }) => {}
+            other => drop(other?),
+        }
+    }
+    Ok(())
+}
+
+/// All that deliver to `url`.
+async fn find(api: &Api, repository: &RepositoryRef, url: &str) -> Result<Vec<u64>, ForgeError> {
     let hooks: Vec<Hook> = api.all(api.of(repository, Method::GET, &["hooks"])).await?;
     let ours = hooks
         .into_iter()
-        .find(|hook| hook.config.url.as_deref() == Some(url));
-    Ok(ours.map(|hook| hook.id))
+        .filter(|hook| hook.config.url.as_deref() == Some(url));
+    Ok(ours.map(|hook| hook.id).collect())
 }

@@ -1,7 +1,7 @@
 //! What is true at Gitea, where it differs from others.
 
 use forge::ForgeError;
-use forge::source::{ChangedFiles, Permission};
+use forge::source::{ChangedFiles, Permission, PullRequest};
 
 use super::*;
 
@@ -18,7 +18,7 @@ async fn what_is_long_or_renamed_is_read_to_its_end() {
             .await;
         expected.push(world.open(&world.boss, SHOP, (branch, "WIP: one of many")).await);
     }
-    let numbers = |listing| {
+    let numbers = |listing: Listing<PullRequest>| {
         let mut numbers: Vec<u64> = all(listing).iter().map(|pull| pull.number).collect();
         numbers.sort_unstable();
         numbers
@@ -80,7 +80,7 @@ async fn strangers_are_told_from_members() {
     as_mallory(Method::DELETE, "/repos/mallory/shop", Value::Null).await;
     let pull = world.forge.pull_request(&world.shop, number).await.unwrap();
     assert!(
-        pull.open && pull.fork && pull.head_repository.is_none(),
+        !pull.open && pull.fork && pull.head_repository.is_none(),
         "{pull:?}"
     );
 
