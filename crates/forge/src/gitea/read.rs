@@ -125,7 +125,10 @@ pub(super) async fn branch(api: &Api, repository: &RepositoryRef, name: &str) ->
     path.extend(name.split('/'));
     let found: Found = api.json(api.of(repository, Method::GET, &path)).await?;
     let mut message = found.commit.message;
-    message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+    let end = (0..=MESSAGE_BYTES_MAX)
+        .rev()
+        .find(|&end| message.is_char_boundary(end));
+    message.truncate(end.unwrap_or_default());
     // An author whom Gitea does not know has no name of its own.
     let author = found.commit.author.filter(|author| !author.username.is_empty());
     Ok(Branch {
@@ -158,7 +161,11 @@ pub(super) async fn file(
     let mut call = api.of(repository, Method::GET, &segments);
     call.url.query_pairs_mut().append_pair("ref", at.as_str());
     let answer: Value = match api.json(call).await {
-        Err(ForgeError::NotFound { .. }) => return Ok(None),
+        Err(ForgeError::NotFound { .. }) => {
+            // Said in the same words of a commit that is absent, or a repository.
+            let call = api.of(repository, Method::GET, &["git", "commits", at.as_str()]);
+            return api.send(call).await.map(|_| None);
+        }
         other => other?,
     };
     // A directory is a list.

@@ -34,6 +34,11 @@ async fn what_is_long_or_renamed_is_read_to_its_end() {
     let pull = world.forge.pull_request(&world.shop, expected[0]).await.unwrap();
     assert!(pull.draft && !pull.fork, "{pull:?}");
 
+    let (missing, commit) = ("1".repeat(40).parse().unwrap(), &pull.head);
+    assert_eq!(world.forge.file(&world.shop, "none", commit).await, Ok(None));
+    let file = world.forge.file(&world.shop, "a", &missing).await;
+    assert!(matches!(file, Err(ForgeError::NotFound { .. })), "{file:?}");
+
     // By its old name, and not concluded from silence.
     world
         .call(Method::PATCH, "/repos/boss/shop", json!({ "name": "store" }))
