@@ -9,7 +9,6 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderName};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::answer;
 use super::key::AppKey;
@@ -23,11 +22,6 @@ use crate::settings::{Credentials, OpenError, Reach, Settings};
 const API_VERSION: &str = "2022-11-28";
 /// Most redirects of one call.
 const REDIRECTS_MAX: usize = 5;
-/// Most entries of one page.
-pub(super) const PAGE: &str = "100";
-/// Most pages of a list.
-pub(super) const PAGES_MAX: usize = 100;
-
 pub(super) struct Api {
     http: Http,
     pub(super) identity: Identity,
@@ -110,34 +104,6 @@ impl Api {
         call: Call,
     ) -> Result<T, ForgeError> {
         self.send(right, call).await?.json()
-    }
-
-    /// The data of all pages. An error of one is an error of the list.
-    pub(super) async fn all<T: DeserializeOwned>(
-        &self,
-        right: Right<'_>,
-        call: Call,
-        inside: Option<&str>,
-    ) -> Result<Vec<T>, ForgeError> {
-        let mut items = Vec::new();
-        let mut next = Some(paged(call));
-        for _ in 0..PAGES_MAX {
-            let Some(call) = next.take() else {
-                return Ok(items);
-            };
-            let answer = self.send(right.clone(), call.clone()).await?;
-            items.extend(page::<T>(&answer, inside)?);
-            if let Some(url) = answer.link("next") {
-                if !self.http.is_own(&url) {
-                    return Err(unavailable(&call, "the next page is at another server"));
-                }
-                next = Some(Call { url, ..call });
-            }
-        }
-        match next {
-            None => Ok(items),
-            Some(call) => Err(too_many(call.url.path())),
-        }
     }
 
     /// A successful answer (2xx, or 304 where that was asked for).
@@ -279,46 +245,12 @@ impl Api {
     }
 }
 
-/// A list longer than we read is no list: a part of it would say that the rest is not there.
-pub(super) fn too_many(what: &str) -> ForgeError {
-    ForgeError::Refused {
-        status: 200,
-        message: format!("{what}: more than {PAGES_MAX} pages of {PAGE} entries"),
-    }
-}
-
-/// The call for pages as long as they can be.
-pub(super) fn paged(mut call: Call) -> Call {
-    let has_size = call.url.query_pairs().any(|(name, _)| name == "per_page");
-    if !has_size {
-        call.url.query_pairs_mut().append_pair("per_page", PAGE);
-    }
-    call
-}
-
-/// The entries of one page, which some lists have `inside` an object.
-pub(super) fn page<T: DeserializeOwned>(answer: &Answer, inside: Option<&str>) -> Result<Vec<T>, ForgeError> {
-    let Some(inside) = inside else {
-        return answer.json();
-    };
-    let mut object: serde_json::Map<String, Value> = answer.json()?;
-    let list = object.remove(inside).unwrap_or_default();
-    serde_json::from_value(list).map_err(|error| ForgeError::Unavailable {
-        message: format!("the answer cannot be read: {error}"),
-    })
-}
-
 /// GitHub's own numbers are that.
 pub(super) fn number(text: &str) -> Result<u64, ForgeError> {
     text.parse().map_err(|_| ForgeError::Refused {
         status: 400,
         message: format!("`{text}` is no number of GitHub's"),
     })
-}
-
-pub(super) fn query(mut url: Url, pairs: &[(&str, &str)]) -> Url {
-    url.query_pairs_mut().extend_pairs(pairs);
-    url
 }
 
 fn since_1970() -> Duration {

@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{self, Api, Identity, Right};
+use super::api::{Api, Identity, Right};
+use super::pages;
 use crate::change::{Button, RepositoryRef};
 use crate::error::ForgeError;
 use crate::report::{Annotation, Check, CheckState};
@@ -85,7 +86,7 @@ async fn find(api: &Api, repository: &RepositoryRef, check: &Check) -> Result<Op
         ("filter", "all"),
         ("app_id", &app),
     ];
-    call.url = api::query(call.url, &pairs);
+    call.url = pages::query(call.url, &pairs);
     let runs: Vec<Found> = api
         .all(Right::Repository(repository), call, Some("check_runs"))
         .await?;

@@ -5,7 +5,8 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{self, Api, Right};
+use super::api::{Api, Right};
+use super::pages;
 use crate::change::RepositoryRef;
 use crate::error::ForgeError;
 use crate::report::{Deployment, DeploymentState};
@@ -67,7 +68,7 @@ pub(super) async fn withdraw(
         ("environment", deployment.environment.as_str()),
         ("per_page", "1"),
     ];
-    call.url = api::query(call.url, &pairs);
+    call.url = pages::query(call.url, &pairs);
     let left: Vec<Found> = api.json(right(), call).await?;
     if !left.is_empty() {
         return Ok(());
@@ -118,7 +119,7 @@ async fn find(
         ("environment", deployment.environment.as_str()),
         ("sha", deployment.commit.as_str()),
     ];
-    call.url = api::query(call.url, &pairs);
+    call.url = pages::query(call.url, &pairs);
     let found: Vec<Found> = api.all(Right::Repository(repository), call, None).await?;
     let ours = found
         .into_iter()

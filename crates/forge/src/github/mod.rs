@@ -12,6 +12,7 @@ mod git;
 mod hooks;
 mod key;
 pub mod manifest;
+mod pages;
 mod payload;
 mod read;
 mod redelivery;

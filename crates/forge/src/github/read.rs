@@ -7,7 +7,8 @@ use reqwest::header::IF_NONE_MATCH;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::api::{self, Api, Identity, Right};
+use super::api::{Api, Identity, Right};
+use super::pages;
 use super::truth::{Pull, Repo, User};
 use crate::change::{RepositoryName, RepositoryRef};
 use crate::error::ForgeError;
@@ -92,7 +93,7 @@ pub(super) async fn open_pull_requests(
         return Ok(Listing::Unchanged);
     }
     let (mut items, mut tags) = (Vec::new(), Vec::new());
-    for number in 1..=api::PAGES_MAX {
+    for number in 1..=pages::PAGES_MAX {
         let answer = pulls_page(api, repository, (number, None)).await?;
         let pulls: Vec<Pull> = answer.json()?;
         items.extend(pulls.into_iter().map(Pull::pull_request));
@@ -105,13 +106,13 @@ pub(super) async fn open_pull_requests(
             });
         }
     }
-    Err(api::too_many("open pull requests"))
+    Err(pages::too_many("open pull requests"))
 }
 
 /// Whether no page has changed: newest come first, so that a new one changes the first page, and one that goes changes
 /// its own.
 async fn is_unchanged(api: &Api, repository: &RepositoryRef, tag: &str) -> Result<bool, ForgeError> {
-    for (before, tag) in tag.lines().take(api::PAGES_MAX).enumerate() {
+    for (before, tag) in tag.lines().take(pages::PAGES_MAX).enumerate() {
         let answer = pulls_page(api, repository, (before + 1, Some(tag))).await?;
         if answer.status != 304 {
             return Ok(false);
@@ -131,10 +132,10 @@ async fn pulls_page(
         ("state", "open"),
         ("sort", "created"),
         ("direction", "desc"),
-        ("per_page", api::PAGE),
+        ("per_page", pages::PAGE),
         ("page", &number),
     ];
-    call.url = api::query(call.url, &pairs);
+    call.url = pages::query(call.url, &pairs);
     if let Some(tag) = tag {
         call = call.header(IF_NONE_MATCH, tag);
     }
@@ -197,7 +198,7 @@ pub(super) async fn file(
     segments.extend(path.split('/').filter(|part| !part.is_empty()));
     let mut call = api.of(repository, Method::GET, &segments);
     if let Some(at) = at {
-        call.url = api::query(call.url, &[("ref", at.as_str())]);
+        call.url = pages::query(call.url, &[("ref", at.as_str())]);
     }
     let answer: Value = match api.json(Right::Repository(repository), call).await {
         Err(ForgeError::NotFound { .. }) => return is_there(api, repository, at).await.map(|()| None),

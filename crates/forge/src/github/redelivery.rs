@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::api::{self, Api, Identity, Right};
+use super::api::{Api, Identity, Right};
+use super::pages;
 use crate::error::ForgeError;
 use crate::http::{Call, unavailable};
 
@@ -58,8 +59,8 @@ pub(super) async fn failed_since(api: &Api, since_ms: i64) -> Result<u32, ForgeE
 /// All attempts since then, newest first.
 async fn since(api: &Api, since_ms: i64) -> Result<Vec<Delivery>, ForgeError> {
     let mut all = Vec::new();
-    let mut call = api::paged(api.call(Method::GET, &["app", "hook", "deliveries"]));
-    for _ in 0..api::PAGES_MAX {
+    let mut call = pages::paged(api.call(Method::GET, &["app", "hook", "deliveries"]));
+    for _ in 0..pages::PAGES_MAX {
         let answer = api.send(Right::App, call.clone()).await?;
         let page: Vec<Delivery> = answer.json()?;
         let is_new = |delivery: &Delivery| delivery.delivered_at.as_millisecond() >= since_ms;

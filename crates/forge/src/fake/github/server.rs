@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use super::access;
 use super::faults::{Fault, Rule};
 use super::openapi::spec;
+use super::place::{Place, moved, place, segments};
 use super::reply::{Reply, Request};
 use super::routes;
 use super::world::World;
@@ -222,7 +223,7 @@ impl Shared {
         let repository = match place(&world, &mut segments) {
             Place::Repository(id) => id,
             Place::Elsewhere => 0,
-            Place::Moved(id) => return moved(&world, raw, id),
+            Place::Moved(id) => return moved(&world, (&raw.method, &raw.url), id),
         };
         let Some((route, parameters)) = routes::find(&raw.method, &segments) else {
             self.violation(format!(
@@ -260,73 +261,4 @@ impl Shared {
         }
         reply
     }
-}
-
-enum Place {
-    Repository(u64),
-    Moved(u64),
-    Elsewhere,
-}
-
-/// Which repository a path is about; one that names it by number is rewritten.
-fn place(world: &World, segments: &mut Vec<String>) -> Place {
-    match segments.as_slice() {
-        [first, id, ..] if first == "repositories" => {
-            let id: u64 = id.parse().unwrap_or_default();
-            segments.splice(..2, ["repos", "-", "-"].map(str::to_owned));
-            Place::Repository(id)
-        }
-        [first, owner, name, ..] if first == "repos" => {
-            let Ok(name) = format!("{owner}/{name}").parse() else {
-                return Place::Elsewhere;
-            };
-            match (world.find(&name), world.old_names.get(&name)) {
-                (Some(id), _) => Place::Repository(id),
-                (None, Some(&id)) if world.repositories.contains_key(&id) => Place::Moved(id),
-                _ => Place::Elsewhere,
-            }
-        }
-        _ => Place::Elsewhere,
-    }
-}
-
-/// GitHub keeps leading old names to where the repository is now, even who could not see it there.
-fn moved(world: &World, raw: &Raw, id: u64) -> Reply {
-    let rest: Vec<&str> = raw.url.path().splitn(5, '/').skip(4).collect();
-    let mut to = format!("{}/repositories/{id}", world.url);
-    if let Some(rest) = rest.first() {
-        to = format!("{to}/{rest}");
-    }
-    if let Some(query) = raw.url.query() {
-        to = format!("{to}?{query}");
-    }
-    let status = if raw.method == "get" { 301 } else { 307 };
-    let mut reply = Reply::problem(status, "Moved Permanently");
-    if let Some(body) = &mut reply.body {
-        body["url"] = json!(to);
-    }
-    reply.with("location", to)
-}
-
-fn segments(url: &Url) -> Vec<String> {
-    let decode = |segment: &str| percent_decoded(segment);
-    url.path_segments().into_iter().flatten().map(decode).collect()
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'%' => {
-                let digits: Vec<u8> = rest.by_ref().take(2).collect();
-                let decoded = data_encoding::HEXLOWER_PERMISSIVE
-                    .decode(&digits)
-                    .unwrap_or_default();
-                bytes.extend(decoded);
-            }
-            byte => bytes.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
