@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::db::{CommitCheck, Db, OpenDbError};
 use crate::disk::Disk;
 use crate::forges::Forges;
-use crate::links::{Activity, EdgeLinks, Probe};
+use crate::links::{Activity, EdgeLinks, Probe, Sender};
 use crate::ops::Counted;
 use crate::passes::{Following, Schedule};
 use crate::patience::Patient;
@@ -58,6 +58,7 @@ pub struct ControlOptions {
     pub builder: Builder,
     pub provider: Arc<dyn Provider>,
     pub links: EdgeLinks,
+    pub sender: Arc<dyn Sender>,
     pub clock: Clock,
     pub disk: Disk,
     pub policy: Policy,
@@ -106,6 +107,7 @@ pub(crate) struct Inner {
     pub(crate) wakes: Mutex<Option<mpsc::Receiver<model::InstanceId>>>,
     pub(crate) activity: Arc<dyn Activity>,
     pub(crate) probe: Arc<dyn Probe>,
+    pub(crate) sender: Arc<dyn Sender>,
     /// Rung when rows changed and a pass may have work.
     pub(crate) work: Bell,
     /// Rung when there is a new event.
@@ -171,6 +173,7 @@ impl Control {
             wakes: Mutex::new(Some(options.links.wakes)),
             activity: options.links.activity,
             probe: options.links.probe,
+            sender: options.sender,
             work: Bell::new(),
             news: Bell::new(),
             lines: Bell::new(),

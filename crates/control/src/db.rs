@@ -19,6 +19,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0004_replicas.sql"),
     include_str!("../migrations/0005_forges.sql"),
     include_str!("../migrations/0006_changes.sql"),
+    include_str!("../migrations/0007_told.sql"),
 ];
 
 const READERS_MAX: u32 = 4;

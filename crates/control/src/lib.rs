@@ -12,6 +12,7 @@ mod control;
 mod db;
 mod disk;
 mod forges;
+mod hooks;
 mod journal;
 mod lease;
 pub mod links;

@@ -1,7 +1,9 @@
 //! What control needs of the edge, without knowing it: a place to put route tables, the generation it serves from, wake
-//! requests, how busy instances are, and an answer fetched through the public route; and how forges are reached.
+//! requests, how busy instances are, and an answer fetched through the public route; and how forges and subscribers are
+//! reached.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use forge::Forge;
@@ -73,4 +75,28 @@ pub enum NoAnswer {
 pub trait Probe: Send + Sync {
     /// Asks again and again until the check holds or its time-out has passed; then gives the last reason.
     async fn answer(&self, check: &Check) -> Result<(), NoAnswer>;
+}
+
+/// A request to a subscriber.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    pub url: String,
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON.
+    pub body: String,
+}
+
+/// How it was answered; what the answer says besides is of no interest.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered {
+    pub status: u16,
+    /// How long it asks us to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// Makes requests to subscribers.
+#[async_trait]
+pub trait Sender: Send + Sync {
+    /// One request, which follows nothing and is not made again. An error says why there was no answer.
+    async fn send(&self, outgoing: Outgoing) -> Result<Answered, String>;
 }

@@ -1,5 +1,12 @@
 //! What the API, the dashboard and the command line show of the rows: one shape for all of them.
 
+mod hooks;
+
+pub use hooks::{
+    AddedSubscriber, EVENT_KINDS, Happening, HookDeployment, HookEvent, Replayed, Sending, SendingState,
+    Subscriber, TEST_KIND, Trial,
+};
+
 use std::collections::BTreeMap;
 
 use model::commit::CommitSha;
@@ -225,9 +232,7 @@ pub struct Event {
     /// Grows by one with every event; the cursor of a follower.
     pub sequence: i64,
     pub at_ms: i64,
-    /// `preview.created`, `preview.deleted`, `preview.expired`, `deployment.queued`, `deployment.waiting`, `deployment.building`, `deployment.phase`,
-    /// `deployment.deploying`, `deployment.ready`, `deployment.failed`, `deployment.cancelled`, `deployment.retired`,
-    /// `preview.switched`, `instance.asleep`, `instance.awake`, `instance.exited`.
+    /// One of [`EVENT_KINDS`], such as `deployment.ready`.
     pub kind: String,
     pub project: Option<ProjectName>,
     pub namespace: Option<NamespaceName>,

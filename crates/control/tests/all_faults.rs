@@ -13,6 +13,8 @@ mod life;
 mod paper;
 #[path = "it/quiet.rs"]
 mod quiet;
+#[path = "it/receivers.rs"]
+mod receivers;
 #[path = "it/seams.rs"]
 mod seams;
 #[path = "it/telling.rs"]
@@ -40,6 +42,8 @@ mod restarting;
 mod secrets;
 #[path = "it/sleeping.rs"]
 mod sleeping;
+#[path = "it/subscribing.rs"]
+mod subscribing;
 #[path = "it/watching.rs"]
 mod watching;
 
@@ -57,6 +61,7 @@ const ALL: &[&[(&str, telling::Story)]] = &[
     restarting::STORIES,
     secrets::STORIES,
     sleeping::STORIES,
+    subscribing::STORIES,
     watching::STORIES,
 ];
 

@@ -110,6 +110,10 @@ id!(
     /// A repository at a forge.
     RepositoryId, "rep_", "repository id"
 );
+id!(
+    /// Somebody who is told what happens.
+    SubscriberId, "sub_", "subscriber id"
+);
 
 #[cfg(test)]
 mod tests {

@@ -28,7 +28,7 @@ pub use artifact::Artifact;
 pub use commit::{CommitSha, Revision};
 pub use digest::Digest;
 pub use failure::Failure;
-pub use id::{DeploymentId, InstanceId, PreviewId, ProjectId, RepositoryId};
+pub use id::{DeploymentId, InstanceId, PreviewId, ProjectId, RepositoryId, SubscriberId};
 pub use name::{EnvironmentName, NamespaceName, ProjectName, ServiceName};
 pub use plan::Plan;
 pub use tree::{Tree, TreePath};

@@ -15,6 +15,7 @@ mod projects;
 mod repositories;
 mod rollback;
 mod settings;
+mod subscribers;
 mod usage;
 mod watching;
 
@@ -31,4 +32,5 @@ pub(crate) use usage::Counted;
 
 pub use repositories::{NewConnection, ProjectChange};
 pub use settings::{NewVariable, Scope};
+pub use subscribers::{NewSubscriber, Replay};
 pub use watching::WATCH_SECONDS;

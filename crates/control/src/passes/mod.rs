@@ -2,7 +2,7 @@
 //!
 //! Each wakes by the bell and polls as a slow fallback. None owns a fact that is not in a row: after a crash they simply
 //! continue. *changes* turns what forges tell into deployments, *advance* moves deployments forward, *converge* makes what runs equal to what the rows call for, *report*
-//! tells what was reached, *upkeep* lets things end, *collect* gives back the disk, *hooks* keeps webhooks as they are wanted.
+//! tells what was reached, *send* tells subscribers, *upkeep* lets things end, *collect* gives back the disk, *hooks* keeps webhooks as they are wanted.
 
 mod advance;
 mod build;
@@ -13,6 +13,7 @@ mod deploy;
 mod hooks;
 mod publish;
 mod report;
+mod send;
 mod source;
 mod start;
 mod upkeep;
@@ -49,6 +50,7 @@ impl Control {
             self.repeat(&shutdown, POLL, async |control| control.advance().await),
             self.repeat(&shutdown, POLL, async |control| control.converge().await),
             self.repeat(&shutdown, POLL, async |control| control.report().await),
+            self.repeat(&shutdown, POLL, async |control| control.send().await),
             self.repeat(&shutdown, UPKEEP_EVERY, async |control| control.upkeep().await),
             self.repeat(&shutdown, POLL, async |control| control.collect().await),
             self.repeat(&shutdown, UPKEEP_EVERY, async |control| control.hooks().await),
@@ -98,6 +100,7 @@ impl Control {
         self.advance().await;
         self.converge().await;
         self.report().await;
+        self.send().await;
         self.upkeep().await;
         self.collect().await;
         self.hooks().await;

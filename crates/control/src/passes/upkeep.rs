@@ -19,6 +19,10 @@ const EVENTS_KEPT: i64 = 20_000;
 const GONE_MS: i64 = 7 * 24 * 3_600 * 1_000;
 const GONE_KEPT: i64 = 10_000;
 
+/// How long it is remembered what subscribers were sent, in milliseconds, and how much of it for each.
+const SENDINGS_MS: i64 = 7 * 24 * 3_600 * 1_000;
+const SENDINGS_KEPT: i64 = 2_000;
+
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Control {
@@ -190,6 +194,7 @@ impl Control {
 
     async fn forget(&self) -> Result<(), AnyError> {
         rows::event::trim(self.db().write(), EVENTS_KEPT).await?;
+        rows::sending::forget(self.db().write(), self.now() - SENDINGS_MS, SENDINGS_KEPT).await?;
         if rows::host::forget_gone(self.db().write(), self.now() - GONE_MS, GONE_KEPT).await? > 0 {
             self.put_out_table().await?;
         }

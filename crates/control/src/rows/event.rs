@@ -42,6 +42,7 @@ pub(crate) async fn add(
     now: i64,
     event: NewEvent<'_>,
 ) -> Result<(), sqlx::Error> {
+    debug_assert!(view::EVENT_KINDS.contains(&event.kind), "{}", event.kind);
     let detail: BTreeMap<_, _> = event.detail.iter().map(|(name, value)| (*name, value)).collect();
     let sql = "INSERT INTO events (sequence, at_ms, kind, project, namespace, deployment, detail) \
         SELECT COALESCE(MAX(sequence), 0) + 1, $1, $2, $3, $4, $5, $6 FROM events";

@@ -19,6 +19,8 @@ pub(crate) mod preview;
 pub(crate) mod project;
 pub(crate) mod project_repository;
 pub(crate) mod repository;
+pub(crate) mod sending;
+pub(crate) mod subscriber;
 pub(crate) mod variable;
 pub(crate) mod verdict;
 

@@ -30,6 +30,7 @@ pub(crate) enum Seam {
     Runner,
     Forge(&'static str),
     Probe,
+    Sender,
     Table,
     Commit,
     Store,
@@ -47,7 +48,7 @@ impl How {
     /// A disk answers or fails; SQLite never loses an answer and bounds its own waiting; an edge takes a table sooner or later, and dies with us.
     fn strikes(self, seam: Seam) -> bool {
         match seam {
-            Seam::Provider(_) | Seam::Forge(_) | Seam::Runner | Seam::Probe => true,
+            Seam::Provider(_) | Seam::Forge(_) | Seam::Runner | Seam::Probe | Seam::Sender => true,
             Seam::Commit | Seam::Store => matches!(self, Self::Refused | Self::Death | Self::DeathAfter),
             Seam::Table => matches!(self, Self::Hung | Self::AnswerLost | Self::Death),
         }

@@ -18,6 +18,7 @@ use tokio::runtime::{Builder as RuntimeBuilder, Handle, Runtime};
 use crate::edge::{EdgeParts, FakeEdge};
 use crate::faults::{Faults, Lifeline, Seam};
 use crate::paper::{OutsideForge, PaperForge, SECRET};
+use crate::receivers::{FakeReceivers, OutsideSender};
 use crate::seams::{OutsideProvider, OutsideRunner};
 
 /// How long what a life began may take to end with it.
@@ -34,6 +35,7 @@ pub(crate) struct Outside {
     pub(crate) policy: Policy,
     pub(crate) faults: Faults,
     pub(crate) busy: Arc<Mutex<HashMap<InstanceId, Busy>>>,
+    pub(crate) receivers: FakeReceivers,
     /// Where applications live.
     pub(crate) runtime: Handle,
 }
@@ -194,6 +196,10 @@ fn options(
         builder,
         provider: Arc::new(provider),
         links,
+        sender: Arc::new(OutsideSender {
+            receivers: outside.receivers.clone(),
+            line: line.clone(),
+        }),
         clock: outside.clock.clone(),
         disk: outside.disk.clone(),
         policy: outside.policy.clone(),

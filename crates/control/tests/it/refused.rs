@@ -24,6 +24,8 @@ use store::{Room, Store};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 
+use crate::receivers::FakeReceivers;
+
 /// Longer than any back-off.
 const LATER_MS: i64 = 600_000;
 
@@ -114,6 +116,7 @@ impl Bare {
             builder,
             provider: Arc::new(FakeProvider::new()),
             links,
+            sender: Arc::new(FakeReceivers::default()),
             clock: clock.clone(),
             // More than there is, so that the floor keeps nobody from writing until nothing can be written.
             disk: Disk::held(Room {

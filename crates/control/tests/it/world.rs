@@ -23,6 +23,7 @@ use crate::edge::Answer;
 use crate::faults::Faults;
 use crate::life::{Life, Outside, died};
 use crate::paper::PaperForge;
+use crate::receivers::FakeReceivers;
 
 /// How often a word is said again.
 const TRIES_MAX: usize = 4;
@@ -92,6 +93,7 @@ impl World {
             policy: Policy::default(),
             faults,
             busy: Default::default(),
+            receivers: Default::default(),
             runtime: tokio::runtime::Handle::current(),
         };
         let mut world = Self {
@@ -122,6 +124,11 @@ impl World {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.outside.clock
+    }
+
+    /// Where subscribers listen.
+    pub(crate) fn receivers(&self) -> &FakeReceivers {
+        &self.outside.receivers
     }
 
     /// The disk that the platform believes to have.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use builder::fake::FakeRunner;
 use builder::{Builder, BuilderOptions};
-use control::links::{Activity, Busy, Check, EdgeLinks, NoAnswer, Probe};
+use control::links::{Activity, Answered, Busy, Check, EdgeLinks, NoAnswer, Outgoing, Probe, Sender};
 use control::{Clock, Control, ControlOptions, Disk, Policy, PublicAddress};
 use model::InstanceId;
 use model::route::RouteTable;
@@ -37,6 +37,16 @@ impl Activity for Ready {
 impl Probe for Ready {
     async fn answer(&self, _: &Check) -> Result<(), NoAnswer> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Sender for Ready {
+    async fn send(&self, _: Outgoing) -> Result<Answered, String> {
+        Ok(Answered {
+            status: 204,
+            retry_after: None,
+        })
     }
 }
 
@@ -227,6 +237,7 @@ async fn control(directory: &TempDir) -> Control {
             activity: Arc::new(Ready),
             probe: Arc::new(Ready),
         },
+        sender: Arc::new(Ready),
         clock: Clock::system(),
         limits_hold: true,
         builds_max: 2,
