@@ -1,8 +1,8 @@
 //! What the API, the dashboard and the command line show of the rows: one shape for all of them.
 
-mod hooks;
+mod subscribers;
 
-pub use hooks::{
+pub use subscribers::{
     AddedSubscriber, EVENT_KINDS, Happening, HookDeployment, HookEvent, Replayed, Sending, SendingState,
     Subscriber, TEST_KIND, Trial,
 };

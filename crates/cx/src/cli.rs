@@ -1,5 +1,6 @@
 //! The command line: one table that drives parsing and help.
 
+mod hooks;
 mod repositories;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use reqwest::Url;
 
 use crate::exit::EXIT_CODES;
 
+pub(crate) use hooks::{AddHookArgs, HookCommand, ReplayArgs};
 pub(crate) use repositories::{
     AddForgeArgs, CreateProjectArgs, DeleteProjectArgs, ForgeCommand, ForgeKindArg, GitCommand,
     GithubCommand, ListenArgs, ProjectCommand, SetProjectArgs, SetupArgs,
@@ -155,6 +157,9 @@ pub(crate) enum Command {
     /// Changes of repositories
     #[command(subcommand)]
     Git(GitCommand),
+    /// Subscribers: who is told what happens, by signed requests
+    #[command(subcommand)]
+    Hook(HookCommand),
 }
 
 #[derive(Clone, Debug, Args)]

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Kind, OpError};
 use crate::control::Control;
-use crate::hooks::{SECRET_BYTES, secret_text};
+use crate::outgoing::{SECRET_BYTES, secret_text};
 use crate::rows::sending::NewSending;
 use crate::rows::{self, subscriber::Subscriber};
 use crate::secret::random;
@@ -122,7 +122,7 @@ impl Control {
         let row = self.subscriber_row(id).await?;
         let event = HookEvent {
             kind: TEST_KIND.to_owned(),
-            timestamp: crate::hooks::timestamp(self.now()),
+            timestamp: crate::outgoing::timestamp(self.now()),
             data: Happening {
                 sequence: 0,
                 installation: self.inner.installation.clone(),

@@ -8,9 +8,9 @@ use std::time::Duration;
 use model::SubscriberId;
 
 use crate::control::Control;
-use crate::hooks::Signed;
 use crate::links::{Answered, Outgoing};
 use crate::ops::OpError;
+use crate::outgoing::Signed;
 use crate::rows::sending::{NewSending, Sending};
 use crate::rows::subscriber::Subscriber;
 use crate::rows::{self};

@@ -10,9 +10,11 @@ mod problem;
 mod repositories;
 mod request;
 mod sse;
+mod subscribers;
 
 pub(crate) use address::{Address, DEFAULT_PORT, find};
 pub(crate) use api::{Live, NewDeployment, Uploaded, VariableScope};
 pub(crate) use repositories::Connection;
 pub(crate) use request::{Client, deepest, host_of, http};
 pub(crate) use sse::SseReader;
+pub(crate) use subscribers::{Again, NewHook};

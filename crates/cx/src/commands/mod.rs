@@ -11,6 +11,7 @@ mod follow;
 mod forge;
 mod git;
 mod github;
+mod hook;
 mod inspect;
 mod list;
 mod listen;
@@ -96,6 +97,7 @@ async fn over_the_api(app: &App, command: Command) -> anyhow::Result<Exit> {
         Command::Forge(command) => forge::run(app, &command).await,
         Command::Github(command) => github::run(app, &command).await,
         Command::Git(command) => git::run(app, &command).await,
+        Command::Hook(command) => hook::run(app, &command).await,
         Command::Up(_)
         | Command::Serve(_)
         | Command::Doctor(_)

@@ -9,6 +9,7 @@ mod manager;
 mod options;
 mod platform;
 mod probe;
+mod sender;
 mod settings;
 mod start;
 

@@ -25,6 +25,7 @@ use super::links::{Dialer, Load};
 use super::options::ServerOptions;
 use super::platform::Platform;
 use super::probe::EdgeProbe;
+use super::sender::HttpSender;
 use crate::exit::Fault;
 
 /// Requests to wake an instance that wait for control.
@@ -81,7 +82,7 @@ impl Server {
             activity: Arc::new(Load(edge.activity())),
             probe: Arc::new(EdgeProbe::new(reachable(address))?),
         };
-        let control = Control::open(control_options(options, &ground, links, address)).await?;
+        let control = Control::open(control_options(options, &ground, links, address)?).await?;
         let shutdown = CancellationToken::new();
         let dashboard_url = dashboard_url(options, address);
         let web = WebOptions {
@@ -203,8 +204,8 @@ fn control_options(
     ground: &Ground,
     links: control::links::EdgeLinks,
     address: SocketAddr,
-) -> ControlOptions {
-    ControlOptions {
+) -> anyhow::Result<ControlOptions> {
+    Ok(ControlOptions {
         commit_check: None,
         database: ground.data.join("state.db"),
         logs: ground.data.join("logs"),
@@ -225,13 +226,14 @@ fn control_options(
         builder: ground.builder.clone(),
         provider: Arc::clone(&ground.provider),
         links,
+        sender: Arc::new(HttpSender::new(options.proxy.as_deref())?),
         clock: Clock::system(),
         disk: Disk::of(&ground.store),
         policy: options.policy.clone(),
         limits_hold: ground.limits_hold,
         builds_max: options.builds_max,
         builds_per_project_max: options.builds_per_project_max,
-    }
+    })
 }
 
 /// The hosts that API and dashboard answer for.

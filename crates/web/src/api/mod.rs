@@ -16,6 +16,7 @@ mod new_deployment;
 mod previews;
 mod projects;
 mod repositories;
+mod subscribers;
 mod usage;
 mod variables;
 pub(crate) mod webhooks;
@@ -59,6 +60,7 @@ fn operations() -> Vec<Operation> {
         namespaces::operations(),
         variables::operations(),
         events::operations(),
+        subscribers::operations(),
     ];
     nouns.into_iter().flatten().collect()
 }

@@ -23,6 +23,21 @@ pub(super) fn of(name: &str) -> Option<Value> {
             "deployment": "dpl_4h5j6k7m2n3p4q5r",
             "detail": {},
         }),
+        "Subscriber" => subscriber(),
+        "AddedSubscriber" => json!({
+            "subscriber": subscriber(),
+            "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=",
+        }),
+        "Sending" => json!({
+            "sequence": 4_711,
+            "kind": "deployment.ready",
+            "at_ms": 1_790_000_001_240_i64,
+            "state": "sent",
+            "attempts": 1,
+            "status": 204,
+            "trouble": null,
+            "done_at_ms": 1_790_000_001_265_i64,
+        }),
         "LogLine" => json!({ "at_ms": 1_790_000_000_480_i64, "level": "out", "text": "added 12 packages" }),
         "LogPage" => json!({
             "lines": [{ "at_ms": 1_790_000_000_480_i64, "level": "out", "text": "added 12 packages" }],
@@ -40,6 +55,20 @@ pub(super) fn of(name: &str) -> Option<Value> {
             "request_id": "req-5f0c2a9be1d34c7788aa01f2",
         }),
         _ => return None,
+    })
+}
+
+fn subscriber() -> Value {
+    json!({
+        "id": "sub_c5d6e7f2g3h4i5j6",
+        "url": "https://ci.example.org/cygni",
+        "kinds": ["deployment.ready", "preview.*"],
+        "project": null,
+        "paused": false,
+        "trouble": null,
+        "next_try_at_ms": null,
+        "waiting": 0,
+        "created_at_ms": 1_790_000_000_000_i64,
     })
 }
 

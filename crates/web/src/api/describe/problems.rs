@@ -108,6 +108,11 @@ pub(super) const KNOWN: &[Known] = &[
         "too_many_variables",
         "More variables than one place can have.",
     ),
+    known(
+        413,
+        "too_many_subscribers",
+        "There are as many subscribers as there can be.",
+    ),
     known(413, "variable_too_large", "The value of a variable is too long."),
     known(
         413,
@@ -172,6 +177,17 @@ pub(super) const KNOWN: &[Known] = &[
         422,
         "repository_ambiguous",
         "Several forges have a repository of that name.",
+    ),
+    known(
+        422,
+        "invalid_url",
+        "The address is not one of the web, or holds a password.",
+    ),
+    known(422, "unknown_event_kind", "Nothing of this kind ever happens."),
+    known(
+        422,
+        "invalid_replay",
+        "Neither or both of `event` and `since_ms` are given.",
     ),
     known(422, "no_scope", "Neither a project nor a namespace is named."),
     known(422, "ambiguous", "Several deployments begin with what is given."),
