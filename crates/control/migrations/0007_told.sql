@@ -19,6 +19,9 @@ CREATE TABLE told (
 );
 CREATE INDEX told_by_head ON told (repository_id, head);
 
+-- What has happened to a project lately is looked for all the time.
+CREATE INDEX events_by_project ON events (project, sequence);
+
 -- Who is told what happens. `cursor` is the event up to which sendings have been written. `project` is empty for all of
 -- them, and so are `kinds`.
 CREATE TABLE subscribers (

@@ -19,7 +19,7 @@ use crate::disk::Disk;
 use crate::forges::Forges;
 use crate::links::{Activity, EdgeLinks, Probe, Sender};
 use crate::ops::Counted;
-use crate::passes::{Following, Schedule};
+use crate::passes::{Following, Schedule, Telling};
 use crate::patience::Patient;
 use crate::policy::Policy;
 use crate::rows;
@@ -120,6 +120,8 @@ pub(crate) struct Inner {
     pub(crate) started_at_ms: i64,
     /// What this run has done about repositories.
     pub(crate) following: Mutex<Following>,
+    /// What this run has told the forges.
+    pub(crate) telling: Mutex<Telling>,
     /// What is being moved forward.
     pub(crate) drives: Mutex<HashMap<DeploymentId, Drive>>,
     /// Things outside that somebody is at work on, by name: nobody else may touch them meanwhile.
@@ -178,6 +180,7 @@ impl Control {
             news: Bell::new(),
             lines: Bell::new(),
             following: Mutex::default(),
+            telling: Mutex::default(),
             drives: Mutex::default(),
             counted: tokio::sync::Mutex::default(),
             collecting: tokio::sync::Mutex::new(Schedule::from(now_ms)),

@@ -36,6 +36,8 @@ mod ending;
 mod failing;
 #[path = "it/pulling.rs"]
 mod pulling;
+#[path = "it/reporting.rs"]
+mod reporting;
 #[path = "it/restarting.rs"]
 mod restarting;
 #[path = "it/secrets.rs"]
@@ -58,6 +60,7 @@ const ALL: &[&[(&str, telling::Story)]] = &[
     ending::STORIES,
     failing::STORIES,
     pulling::STORIES,
+    reporting::STORIES,
     restarting::STORIES,
     secrets::STORIES,
     sleeping::STORIES,

@@ -20,6 +20,7 @@ mod upkeep;
 
 pub(crate) use changes::Following;
 pub(crate) use collect::Schedule;
+pub(crate) use report::Telling;
 
 use std::time::Duration;
 

@@ -21,6 +21,7 @@ pub(crate) mod project_repository;
 pub(crate) mod repository;
 pub(crate) mod sending;
 pub(crate) mod subscriber;
+pub(crate) mod told;
 pub(crate) mod variable;
 pub(crate) mod verdict;
 

@@ -23,6 +23,7 @@ mod following;
 mod living;
 mod pulling;
 mod refused;
+mod reporting;
 mod restarting;
 mod secrets;
 mod sleeping;

@@ -35,6 +35,9 @@ struct State {
     deliveries: u64,
     reactions: Vec<(String, Reaction)>,
     shown: BTreeMap<String, Message>,
+    /// What it answers to whoever wants something shown.
+    refusing: Option<ForgeError>,
+    shown_calls: u64,
     calls: u64,
 }
 
@@ -285,6 +288,21 @@ impl PaperForge {
         (headers.into(), serde_json::to_vec(&[change]).unwrap())
     }
 
+    /// Whoever wants something shown is answered so from now on, or as it should be again.
+    pub(crate) fn refuse_to_show(&self, error: Option<ForgeError>) {
+        self.state().refusing = error;
+    }
+
+    /// Everything that it shows.
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        self.state().shown.values().cloned().collect()
+    }
+
+    /// How often somebody wanted something shown.
+    pub(crate) fn shown_calls(&self) -> u64 {
+        self.state().shown_calls
+    }
+
     pub(crate) fn reactions(&self) -> Vec<(String, Reaction)> {
         self.state().reactions.clone()
     }
@@ -493,13 +511,17 @@ impl Forge for OutsideForge {
         let work = || {
             self.forge.answer(repository, |_| Some(()))?;
             let mut state = self.forge.state();
+            state.shown_calls += 1;
+            if let Some(error) = &state.refusing {
+                return Err(error.clone());
+            }
             let same = |shown: &&String| state.shown[*shown].key() == message.key();
             let found = match known {
                 Some(known) => Some(known.to_owned()),
                 None if search => state.shown.keys().find(same).cloned(),
                 None => None,
             };
-            let id = found.unwrap_or_else(|| format!("shown-{}", state.shown.len() + 1));
+            let id = found.unwrap_or_else(|| format!("shown-{}", state.shown_calls));
             state.shown.insert(id.clone(), message.clone());
             Ok(id)
         };

@@ -26,6 +26,7 @@ mod dev;
 mod disk;
 mod escape;
 mod examples;
+mod hooks;
 mod input;
 mod interrupted;
 mod lifecycle;

@@ -35,7 +35,7 @@ impl Report {
     /// Whether there is so little to say that a comment is not worth making; one that is there is kept up to date.
     pub fn is_quiet(&self) -> bool {
         let skipped = |project: &ProjectReport| matches!(project.status, Status::Skipped { .. });
-        self.notices.is_empty() && (self.ended || self.projects.iter().all(skipped))
+        self.ended || (self.notices.is_empty() && self.projects.iter().all(skipped))
     }
 }
 

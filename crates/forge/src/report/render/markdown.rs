@@ -37,7 +37,7 @@ fn begins_reference(shown: &str, next: char) -> bool {
         Some('!') => next.is_ascii_digit(),
         Some('-') => next.is_ascii_digit() && back.next().is_some_and(|c| c.is_ascii_alphabetic()),
         Some(':') => next == '/',
-        Some('w' | 'W') => next == '.',
+        Some('w' | 'W') => next == '.' && back.take(2).all(|c| c.eq_ignore_ascii_case(&'w')),
         _ => false,
     }
 }

@@ -1,18 +1,13 @@
-//! *report*: what has been reached is told, once, after the edge acknowledged the routes that make it true.
+//! Announcing: a deployment is told to be ready after the edge acknowledged the routes that make it true.
 
+use super::AnyError;
 use crate::control::Control;
 use crate::rows::deployment::Deployment;
 use crate::rows::event::NewEvent;
 use crate::rows::{self};
 
 impl Control {
-    pub(super) async fn report(&self) {
-        if let Err(error) = self.announce_all().await {
-            tracing::error!(%error, "what has been reached could not be told; it is told by the next pass");
-        }
-    }
-
-    async fn announce_all(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    pub(super) async fn announce_all(&self) -> Result<(), AnyError> {
         let unannounced = rows::deployment::unannounced(self.db().read(), &self.inner.boot).await?;
         if unannounced.is_empty() {
             return Ok(());
