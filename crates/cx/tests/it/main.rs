@@ -10,6 +10,9 @@
 )]
 
 mod browser;
+#[allow(dead_code, reason = "the tests of the builder ask for more of it")]
+#[path = "../../../builder/tests/it/git_server.rs"]
+mod git_server;
 mod http;
 mod platform;
 mod traces;
@@ -26,12 +29,14 @@ mod dev;
 mod disk;
 mod escape;
 mod examples;
+mod git_listen;
 mod hooks;
 mod input;
 mod interrupted;
 mod lifecycle;
 mod neighbours;
 mod program;
+mod pull_requests;
 mod room;
 mod rootless;
 mod schemathesis;

@@ -22,6 +22,8 @@ use crate::service::Web;
 
 /// Bytes of a delivery: as many as GitHub sends at the most.
 pub(crate) const DELIVERY_BYTES_MAX: usize = 25 << 20;
+/// Bytes of one that is too large that are read for the answer to arrive.
+const THROWN_AWAY_BYTES_MAX: usize = 64 << 20;
 /// Bytes of one that is read without waiting for a place among the large ones.
 const SMALL_BYTES_MAX: usize = 512 << 10;
 
@@ -119,6 +121,7 @@ pub(crate) async fn read(web: &Web, headers: &HeaderMap, mut body: Body) -> Resu
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > DELIVERY_BYTES_MAX) {
+        throw_away(body).await;
         return Err(too_large());
     }
     let mut place = None;
@@ -130,6 +133,8 @@ pub(crate) async fn read(web: &Web, headers: &HeaderMap, mut body: Body) -> Resu
             continue;
         };
         if read.len() + piece.len() > DELIVERY_BYTES_MAX {
+            drop(read);
+            throw_away(body).await;
             return Err(too_large());
         }
         if read.len() + piece.len() > SMALL_BYTES_MAX && place.is_none() {
@@ -139,6 +144,18 @@ pub(crate) async fn read(web: &Web, headers: &HeaderMap, mut body: Body) -> Resu
         read.extend_from_slice(&piece);
     }
     Ok(read.freeze())
+}
+
+/// Reads on, within a limit, and keeps nothing: who is sending when its connection ends does not see the answer that says
+/// why.
+async fn throw_away(mut body: Body) {
+    let mut thrown_away = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        thrown_away += frame.data_ref().map_or(0, Bytes::len);
+        if thrown_away > THROWN_AWAY_BYTES_MAX {
+            return;
+        }
+    }
 }
 
 fn too_large() -> Problem {

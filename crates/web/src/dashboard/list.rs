@@ -33,7 +33,7 @@ pub(super) async fn page(State(web): State<Web>, visitor: Visitor) -> Result<Res
     .into_response())
 }
 
-fn row(preview: &view::Preview) -> Markup {
+pub(super) fn row(preview: &view::Preview) -> Markup {
     html! {
         li {
             a.whole href={ "/previews/" (preview.id) } {

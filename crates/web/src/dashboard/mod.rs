@@ -9,6 +9,7 @@ mod list;
 mod login;
 mod parts;
 mod preview;
+mod project;
 mod visitor;
 mod words;
 
@@ -25,6 +26,9 @@ pub(crate) fn routes(_web: &Web) -> Router<Web> {
         .route("/", get(list::page))
         .route("/login", get(login::page).post(login::submit))
         .route("/logout", post(login::leave))
+        .route("/projects/{project}", get(project::page))
+        .route("/projects/{project}/pause", post(project::pause))
+        .route("/projects/{project}/resume", post(project::resume))
         .route("/previews/{preview}", get(preview::page))
         .route(
             "/previews/{preview}/delete",

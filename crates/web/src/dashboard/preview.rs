@@ -61,7 +61,10 @@ pub(super) async fn page(
 
 fn head(preview: &view::Preview, serving: Option<&view::Deployment>, token: &str) -> Markup {
     html! {
-        p.crumbs { a href="/" { "Previews" } " / " (preview.project) " · " (preview.namespace) }
+        p.crumbs {
+            a href="/" { "Previews" } " / "
+            a href={ "/projects/" (preview.project) } { (preview.project) } " · " (preview.namespace)
+        }
         div.head {
             div {
                 h1 { (preview.project) " " span.namespace { (preview.namespace) } }
