@@ -13,6 +13,9 @@ const WAIT: Duration = Duration::from_secs(60);
 /// Longest wait that is believed: limits are by the hour.
 const WAIT_MAX: Duration = Duration::from_secs(3_700);
 
+/// What GitHub says where nobody may write: no other credentials would help.
+const READ_ONLY: [&str; 2] = ["is locked", "was archived"];
+
 /// What GitHub says about an error.
 #[derive(Default, Deserialize)]
 struct Problem {
@@ -39,6 +42,9 @@ pub(super) fn successful(call: &Call, answer: Answer) -> Result<Answer, ForgeErr
         401 | 451 => ForgeError::Denied { message },
         403 | 429 => match wait(&answer, status, &message) {
             Some(retry_after) => ForgeError::Limited { retry_after, message },
+            None if READ_ONLY.iter().any(|words| message.contains(words)) => {
+                ForgeError::Refused { status, message }
+            }
             None => ForgeError::Denied { message },
         },
         404 | 410 => ForgeError::NotFound {

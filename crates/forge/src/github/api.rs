@@ -207,6 +207,11 @@ impl Api {
         }
     }
 
+    /// What was found out on the way, so that tokens of an earlier installation are not used any more.
+    pub(super) fn learn_installation(&self, repository: &str, installation: &str) {
+        self.tokens.set_installation(repository, Some(installation));
+    }
+
     pub(super) fn is_own(&self, url: &Url) -> bool {
         self.http.is_own(url)
     }

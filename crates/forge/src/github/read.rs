@@ -34,6 +34,9 @@ pub(super) async fn repository(api: &Api, name: &RepositoryName) -> Result<Repos
     }
     let call = api.of(&reference, Method::GET, &[]);
     let repo: Repo = api.json(Right::Metadata(&reference), call).await?;
+    if let Some(installation) = &reference.installation {
+        api.learn_installation(&repo.id.to_string(), installation);
+    }
     Ok(repo.repository(reference.installation))
 }
 

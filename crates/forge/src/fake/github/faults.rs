@@ -13,6 +13,8 @@ pub enum Fault {
     Hang,
     /// An error of that status, in GitHub's form.
     Status(u16),
+    /// The same, in those words.
+    Said(u16, &'static str),
     /// An error page of somebody in between.
     Page(u16),
     /// A token that is not taken any more, although it should be.

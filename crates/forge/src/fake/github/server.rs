@@ -127,6 +127,7 @@ fn failing(shared: &Shared, raw: &Raw, fault: Fault) -> Answer {
                 .with("x-ratelimit-reset", reset.as_second().to_string())
         }
         Fault::Status(status) => problem(status, "made to fail"),
+        Fault::Said(status, words) => problem(status, words),
         _ => Reply::empty(200),
     };
     let status = match fault {

@@ -2,6 +2,7 @@
 //! when a repository has moved.
 
 use data_encoding::BASE64;
+use forge::change::RepositoryRef;
 use forge::fake::github::{Fault, NewPull, Rule};
 use forge::report::{Comment, Message};
 use forge::{Credentials, ForgeError, OpenError, Reach, Settings};
@@ -156,6 +157,21 @@ async fn a_transferred_repository_is_found_where_it_is_now() {
     assert_ne!(found.reference.installation, old.installation);
     let access = app.git_access(&found.reference).await.unwrap();
     assert!(access.url.ends_with("/acme/shop.git"));
+}
+
+/// What was remembered of the old owner's installation must not hide what the new one's sees.
+#[tokio::test]
+async fn a_transferred_repository_that_was_asked_for_is_read() {
+    let (fake, app) = github().await;
+    let nameless = RepositoryRef {
+        installation: None,
+        ..fake.reference(REPOSITORY)
+    };
+    app.branch(&nameless, "main").await.unwrap();
+    fake.rename_repository(REPOSITORY, "acme/shop");
+    let found = app.repository(&nameless.name).await.unwrap();
+    app.branch(&found.reference, "main").await.unwrap();
+    app.branch(&nameless, "main").await.unwrap();
 }
 
 #[tokio::test]

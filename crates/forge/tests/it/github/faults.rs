@@ -48,6 +48,18 @@ async fn every_fault_has_its_meaning() {
         (Fault::Status(403), "denied"),
         (Fault::Status(451), "denied"),
         (Fault::Unauthorized, "denied"),
+        (
+            Fault::Said(403, "Unable to create comment because issue is locked."),
+            "refused",
+        ),
+        (
+            Fault::Said(403, "Repository was archived so is read-only."),
+            "refused",
+        ),
+        (
+            Fault::Said(403, "API rate limit exceeded for user ID 1."),
+            "limited",
+        ),
         (Fault::Status(422), "refused"),
         (Fault::Status(409), "refused"),
         (Fault::Status(429), "limited"),

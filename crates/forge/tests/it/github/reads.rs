@@ -132,6 +132,62 @@ async fn files_branches_and_roles_are_told() {
     }
 }
 
+/// The fake can also stand before a real repository, which git then fetches from elsewhere.
+#[tokio::test]
+async fn a_repository_of_git_is_read_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let (work, bare) = (directory.path().join("work"), directory.path().join("bare.git"));
+    let git = |arguments: &[&str]| git(&work, arguments);
+    std::fs::create_dir(&work).unwrap();
+    git(&["init", "--quiet", "--initial-branch=main", "."]);
+    std::fs::write(work.join("cx.toml"), "[git]\n").unwrap();
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message=First"]);
+    git(&["checkout", "--quiet", "-b", "feature"]);
+    std::fs::write(work.join("new.txt"), "new").unwrap();
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message=Add new"]);
+    git(&["clone", "--quiet", "--bare", ".", bare.to_str().unwrap()]);
+
+    let (fake, app) = github().await;
+    fake.create_git_repository("octo/real", &bare);
+    let number = fake.open_pull("octo/real", NewPull::from("feature"));
+    let reference = fake.reference("octo/real");
+    let pull = app.pull_request(&reference, number).await.unwrap();
+    assert_eq!(pull.head.as_str(), git(&["rev-parse", "feature"]));
+    assert_eq!(pull.base.as_str(), git(&["rev-parse", "main"]));
+    let file = app.file(&reference, "cx.toml", &pull.base).await.unwrap();
+    assert_eq!(file.as_deref(), Some(b"[git]\n".as_slice()));
+    assert_eq!(app.file(&reference, "new.txt", &pull.base).await.unwrap(), None);
+    let files = app.changed_files(&reference, number).await.unwrap();
+    assert_eq!(files, ChangedFiles::All(vec!["new.txt".to_owned()]));
+    assert_eq!(
+        app.branch(&reference, "feature").await.unwrap().message,
+        "Add new"
+    );
+    let fetched = git(&["ls-remote", bare.to_str().unwrap(), &pull.reference()]);
+    assert!(fetched.starts_with(pull.head.as_str()), "{fetched}");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests ask the machine's git about repositories of their own"
+)]
+fn git(directory: &std::path::Path, arguments: &[&str]) -> String {
+    let output = std::process::Command::new("git")
+        .args(["-c", "user.name=Ann", "-c", "user.email=ann@example.com"])
+        .args(arguments)
+        .current_dir(directory)
+        .output()
+        .expect("git runs");
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 #[tokio::test]
 async fn more_files_than_github_tells_are_too_many() {
     let (fake, app) = github().await;

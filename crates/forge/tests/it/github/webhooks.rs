@@ -1,6 +1,7 @@
 //! What webhooks of GitHub say: GitHub's own examples, those of the fake, and whatever else may come.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use forge::change::{Button, Command};
 use forge::fake::FakeGitHub;
@@ -278,8 +279,9 @@ proptest! {
     /// Whatever comes is a change or an error, and what it names is a name.
     #[test]
     fn no_body_is_too_strange((event, body) in mangled()) {
-        let forge = open(&forge::Settings::github(forge::Credentials::Anonymous));
-        if let Ok(changes) = forge.changes(&event, &body) {
+        static FORGE: LazyLock<Arc<dyn forge::Forge>> =
+            LazyLock::new(|| open(&forge::Settings::github(forge::Credentials::Anonymous)));
+        if let Ok(changes) = FORGE.changes(&event, &body) {
             for change in changes {
                 let text = serde_json::to_string(&change).unwrap();
                 let again: Change = serde_json::from_str(&text).unwrap();
