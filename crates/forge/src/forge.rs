@@ -73,7 +73,8 @@ pub trait Forge: Send + Sync {
 
     async fn pull_request(&self, repository: &RepositoryRef, number: u64) -> Result<PullRequest, ForgeError>;
 
-    /// All open pull requests, all pages of them or an error.
+    /// All open pull requests, all pages of them or an error. Their `base` may be as old as their last push; what it is
+    /// now says [`Forge::pull_request`].
     async fn open_pull_requests(
         &self,
         repository: &RepositoryRef,
