@@ -12,10 +12,10 @@ use super::world::{Grant, Installation, Repository};
 impl FakeGitHub {
     /// A private repository with a first commit on `main`; the App is installed for its owner, who administers it.
     pub fn create_repository(&self, name: &str) -> u64 {
-        self.add_repository(name, Source::told());
-        self.commit_files(name, "main", &[("README.md", Some(b"# Hello\n"))]);
-        self.take_deliveries();
-        self.world().named(name).id
+        let mut source = Source::told();
+        let first = source.grow(None, (SOMEBODY, "Begin"), &[("README.md", Some(name.as_bytes()))]);
+        source.set_head("main", Some(first));
+        self.add_repository(name, source)
     }
 
     /// One whose commits are those of a bare git repository.
