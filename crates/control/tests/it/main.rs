@@ -5,6 +5,7 @@
 
 mod edge;
 mod faults;
+mod interleaved;
 mod life;
 mod paper;
 mod quiet;
