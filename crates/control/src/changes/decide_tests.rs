@@ -110,7 +110,8 @@ fn a_pull_request_of_the_repository_gets_a_preview() {
 
 #[test]
 fn what_a_project_leaves_out_is_skipped_with_the_reason() {
-    let cases: [(fn(&mut PullRequest, &mut GitSettings), &str); 9] = [
+    type Change = fn(&mut PullRequest, &mut GitSettings);
+    let cases: [(Change, &str); 9] = [
         (|_, git| git.pull_requests = false, "no previews"),
         (|pull, git| (pull.draft, git.drafts) = (true, false), "draft"),
         (

@@ -23,13 +23,10 @@ pub(crate) struct CommandRow {
     /// The comment to react to.
     pub(crate) comment: Option<String>,
     pub(crate) received_at_ms: i64,
-    pub(crate) done_at_ms: Option<i64>,
     pub(crate) not_before_ms: i64,
     pub(crate) attempts: u32,
     /// What the forge is still to be told.
     pub(crate) reaction: Option<Reaction>,
-    /// What is shown as answer.
-    pub(crate) notice: Option<String>,
 }
 
 fn read(row: &SqliteRow) -> Result<CommandRow, sqlx::Error> {
@@ -42,11 +39,9 @@ fn read(row: &SqliteRow) -> Result<CommandRow, sqlx::Error> {
         author: row.try_get("author")?,
         comment: row.try_get("comment")?,
         received_at_ms: row.try_get("received_at_ms")?,
-        done_at_ms: row.try_get("done_at_ms")?,
         not_before_ms: row.try_get("not_before_ms")?,
         attempts: row.try_get::<i64, _>("attempts")? as u32,
         reaction: json_opt(row, "reaction")?,
-        notice: row.try_get("notice")?,
     })
 }
 

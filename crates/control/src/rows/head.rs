@@ -23,7 +23,6 @@ pub(crate) struct HeadRow {
     pub(crate) looked_at_ms: Option<i64>,
     /// How often in a row it was not found although its repository was.
     pub(crate) missed: u32,
-    pub(crate) not_before_ms: i64,
     /// How often in a row a look failed.
     pub(crate) attempts: u32,
     /// Why the newest look failed, for people.
@@ -47,7 +46,6 @@ fn read(row: &SqliteRow) -> Result<HeadRow, sqlx::Error> {
         looked: row.try_get("looked")?,
         looked_at_ms: row.try_get("looked_at_ms")?,
         missed: row.try_get::<i64, _>("missed")? as u32,
-        not_before_ms: row.try_get("not_before_ms")?,
         attempts: row.try_get::<i64, _>("attempts")? as u32,
         trouble: row.try_get("trouble")?,
     })
@@ -152,16 +150,6 @@ pub(crate) async fn set_failed(
         .bind(i64::from(failed.attempts))
         .bind(failed.not_before_ms);
     query.execute(db).await.map(drop)
-}
-
-/// All of the repository are to be looked at.
-pub(crate) async fn want_look_at_all(
-    tx: &mut Transaction<'_, Sqlite>,
-    repository: &RepositoryId,
-) -> Result<(), sqlx::Error> {
-    let sql = "UPDATE heads SET wanted_look = wanted_look + 1, not_before_ms = 0 WHERE repository_id = $1 AND over = 0";
-    let query = sqlx::query(sql).bind(repository.as_str());
-    query.execute(&mut **tx).await.map(drop)
 }
 
 /// Those that are to be looked at now, `most` at the most.

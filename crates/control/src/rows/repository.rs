@@ -198,21 +198,6 @@ pub(crate) async fn set_listed(
     query.execute(db).await.map(drop)
 }
 
-/// What came of asking about it: what is wrong, and when it may be asked about again.
-pub(crate) async fn note(
-    db: impl SqliteExecutor<'_>,
-    id: &RepositoryId,
-    trouble: Option<&str>,
-    not_before_ms: i64,
-) -> Result<(), sqlx::Error> {
-    let sql = "UPDATE repositories SET trouble = $2, not_before_ms = $3 WHERE id = $1";
-    let query = sqlx::query(sql)
-        .bind(id.as_str())
-        .bind(trouble)
-        .bind(not_before_ms);
-    query.execute(db).await.map(drop)
-}
-
 /// How its webhook is, and what is wanted of it.
 pub(crate) async fn set_hook(
     db: impl SqliteExecutor<'_>,

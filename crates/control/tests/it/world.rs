@@ -256,11 +256,16 @@ impl World {
         }
     }
 
+    /// Lets every pass look once, without waiting for what it begins.
+    pub(crate) async fn pass(&mut self) {
+        let control = self.life().control();
+        self.run(async move { control.pass().await }).await;
+    }
+
     /// Lets the passes work until `seen` holds, without waiting for what hangs.
     pub(crate) async fn until(&mut self, seen: impl AsyncFn(&mut World) -> bool) {
         for _ in 0..LOOKS_MAX {
-            let control = self.life().control();
-            self.run(async move { control.pass().await }).await;
+            self.pass().await;
             if seen(self).await {
                 return;
             }

@@ -121,7 +121,7 @@ struct Found {
 }
 
 enum Looked {
-    Found(Found),
+    Found(Box<Found>),
     /// It is not there although its repository is, and that has to be seen once more before it is believed.
     Missing(ForgeError),
 }
@@ -144,7 +144,7 @@ impl Round<'_> {
             Err(error) => return Err(error),
         };
         let bases = self.bases(&truth).await?;
-        Ok(Looked::Found(Found { truth, bases }))
+        Ok(Looked::Found(Box::new(Found { truth, bases })))
     }
 
     /// It is not there. That alone says nothing, unless its repository is there, and the same a while later.
@@ -166,10 +166,10 @@ impl Round<'_> {
             }
             _ => Truth::Gone,
         };
-        Ok(Looked::Found(Found {
+        Ok(Looked::Found(Box::new(Found {
             truth,
             bases: Vec::new(),
-        }))
+        })))
     }
 
     async fn bases(&mut self, truth: &Truth) -> Result<Vec<Basis>, ForgeError> {

@@ -234,11 +234,9 @@ impl Noted<'_> {
             author: author.login.clone(),
             comment: None,
             received_at_ms: self.delivery.received_at_ms,
-            done_at_ms: None,
             not_before_ms: 0,
             attempts: 0,
             reaction: None,
-            notice: None,
         }
     }
 
