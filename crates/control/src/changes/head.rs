@@ -35,13 +35,15 @@ impl Head {
     pub(crate) fn namespaces(&self, default_branch: &str) -> Vec<NamespaceName> {
         let branch = match self {
             Self::PullRequest(number) => return vec![NamespaceName::from_text(&format!("preview-{number}"))],
-            Self::Branch(branch) if branch == default_branch => return vec![NamespaceName::main()],
             Self::Branch(branch) => branch,
         };
         let plain = NamespaceName::from_text(&format!("branch-{branch}"));
         let digest = Digest::of(branch.as_bytes()).hex();
         let own = model::host::with_suffix(plain.as_str(), &digest[..SUFFIX_CHARS]);
-        vec![plain, NamespaceName::from_text(&own)]
+        let main = (branch == default_branch).then(NamespaceName::main);
+        main.into_iter()
+            .chain([plain, NamespaceName::from_text(&own)])
+            .collect()
     }
 }
 
@@ -118,7 +120,11 @@ mod tests {
             namespaces.iter().map(ToString::to_string).collect()
         };
         assert_eq!(names(Head::PullRequest(12)), ["preview-12"]);
-        assert_eq!(names(Head::Branch("trunk".to_owned())), ["main"]);
+        // Another branch may have been the default one before, and have taken `main`.
+        assert_eq!(
+            names(Head::Branch("trunk".to_owned()))[..2],
+            ["main", "branch-trunk"]
+        );
         let (one, two) = (
             names(Head::Branch("feature/a".to_owned())),
             names(Head::Branch("feature-a".to_owned())),

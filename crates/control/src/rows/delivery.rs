@@ -8,7 +8,6 @@ pub(crate) struct Delivery {
     pub(crate) forge: String,
     pub(crate) delivery: String,
     pub(crate) event: String,
-    pub(crate) body: String,
     pub(crate) received_at_ms: i64,
     pub(crate) done_at_ms: Option<i64>,
     /// What came of it, for people.
@@ -20,7 +19,6 @@ fn read(row: &SqliteRow) -> Result<Delivery, sqlx::Error> {
         forge: row.try_get("forge")?,
         delivery: row.try_get("delivery")?,
         event: row.try_get("event")?,
-        body: row.try_get("body")?,
         received_at_ms: row.try_get("received_at_ms")?,
         done_at_ms: row.try_get("done_at_ms")?,
         outcome: row.try_get("outcome")?,
@@ -45,20 +43,28 @@ pub(crate) async fn insert(
     Ok(query.execute(db).await?.rows_affected() == 1)
 }
 
-/// The oldest of a forge that nobody has worked on, `most` at the most.
+/// The oldest of a forge that nobody has worked on, `most` at the most, without what they said: a body can be large.
 pub(crate) async fn undone(
     db: impl SqliteExecutor<'_>,
     forge: &str,
     most: i64,
 ) -> Result<Vec<Delivery>, sqlx::Error> {
-    let sql = "SELECT * FROM deliveries WHERE done_at_ms IS NULL AND forge = $1 ORDER BY received_at_ms, delivery LIMIT $2";
+    let sql = "SELECT forge, delivery, event, received_at_ms, done_at_ms, outcome FROM deliveries \
+        WHERE done_at_ms IS NULL AND forge = $1 ORDER BY received_at_ms, delivery LIMIT $2";
     let query = sqlx::query(sql).bind(forge).bind(most);
     query.fetch_all(db).await?.iter().map(read).collect()
 }
 
+/// What it said.
+pub(crate) async fn body(db: impl SqliteExecutor<'_>, row: &Delivery) -> Result<String, sqlx::Error> {
+    let sql = "SELECT body FROM deliveries WHERE forge = $1 AND delivery = $2";
+    let query = sqlx::query_scalar(sql).bind(&row.forge).bind(&row.delivery);
+    query.fetch_one(db).await
+}
+
 /// The newest, without what they said.
 pub(crate) async fn newest(db: impl SqliteExecutor<'_>, most: i64) -> Result<Vec<Delivery>, sqlx::Error> {
-    let sql = "SELECT forge, delivery, event, '' AS body, received_at_ms, done_at_ms, outcome FROM deliveries \
+    let sql = "SELECT forge, delivery, event, received_at_ms, done_at_ms, outcome FROM deliveries \
         ORDER BY received_at_ms DESC, forge, delivery LIMIT $1";
     let query = sqlx::query(sql).bind(most);
     query.fetch_all(db).await?.iter().map(read).collect()

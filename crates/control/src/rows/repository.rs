@@ -274,6 +274,15 @@ pub(crate) async fn set_failed(
     query.execute(db).await.map(drop)
 }
 
+/// The newest list is no longer what is known: the next one is to be a whole one.
+pub(crate) async fn forget_tag(
+    tx: &mut Transaction<'_, Sqlite>,
+    id: &RepositoryId,
+) -> Result<(), sqlx::Error> {
+    let query = sqlx::query("UPDATE repositories SET listed_tag = NULL WHERE id = $1");
+    query.bind(id.as_str()).execute(&mut **tx).await.map(drop)
+}
+
 /// It can be asked about again.
 pub(crate) async fn set_well(db: impl SqliteExecutor<'_>, id: &RepositoryId) -> Result<(), sqlx::Error> {
     let sql = "UPDATE repositories SET trouble = NULL, attempts = 0, not_before_ms = 0 WHERE id = $1";

@@ -25,6 +25,7 @@ pub const EVENT_KINDS: &[&str] = &[
     "preview.deleted",
     "preview.expired",
     "preview.switched",
+    "repository.held",
 ];
 
 /// The kind of what is sent to try a subscriber out; nothing has happened.

@@ -132,9 +132,15 @@ async fn a_sudden_loss_is_asked_about(world: &mut World) {
     world.settle().await;
     assert_eq!(world.previews().await.len(), 5);
 
-    forge.go_blind(SHOP, true);
-    world.clock().advance(LIST_MS);
-    world.settle().await;
+    // A list that is whole again needs nobody.
+    let is_held = async |world: &mut World| world.heads().await[0].held.is_some();
+    for blind in [true, false, true] {
+        forge.go_blind(SHOP, blind);
+        world.clock().advance(LIST_MS);
+        world.settle().await;
+        assert_eq!(is_held(world).await, blind);
+        assert_eq!(world.previews().await.len(), 5);
+    }
     assert!(
         world.heads().await[0]
             .held

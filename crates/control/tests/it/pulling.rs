@@ -249,6 +249,13 @@ async fn what_nobody_told_is_found(world: &mut World) {
     world.clock().advance(LIST_MS);
     world.settle().await;
     assert!(world.previews().await.is_empty());
+    // Seen between two lists that are equal.
+    world.told(&forge.open(SHOP, (2, &first), |_| ())).await;
+    assert_eq!(world.shown("shop", "preview-2").await.as_deref(), Some("one"));
+    forge.close(SHOP, 2);
+    world.clock().advance(LIST_MS);
+    world.settle().await;
+    assert!(world.previews().await.is_empty());
 }
 
 async fn commands_are_done_once_and_by_who_may(world: &mut World) {

@@ -28,9 +28,6 @@ const VANISH_MAX: usize = 3;
 
 impl Control {
     pub(super) fn is_list_due(&self, repository: &Repository) -> bool {
-        if repository.state == RepositoryState::Held && !repository.drop_accepted {
-            return false;
-        }
         let listed = self
             .following()
             .repositories
@@ -162,7 +159,7 @@ impl Control {
         Ok(())
     }
 
-    /// Nothing of the repository is removed until somebody says that it is right.
+    /// Nothing of the repository is removed until somebody says that it is right, or the list is whole again.
     async fn hold(
         &self,
         repository: &Repository,
@@ -172,18 +169,23 @@ impl Control {
             "{vanished} of {open} open pull requests are suddenly missing; nothing is removed until `cx git resume {}`",
             repository.name
         );
-        tracing::error!(repository = %repository.name, reason, "a repository is held");
+        let (id, now) = (&repository.id, self.now());
         let mut tx = self.db().begin().await?;
-        let state = RepositoryState::Held;
-        rows::repository::set_state(&mut *tx, &repository.id, state, Some(&reason)).await?;
-        let event = NewEvent {
-            kind: "repository.held",
-            project: None,
-            namespace: None,
-            deployment: None,
-            detail: vec![("repository", repository.name.to_string()), ("reason", reason)],
-        };
-        rows::event::add(&mut *tx, self.now(), event).await?;
+        // Without a tag: what is the same the next time is missing the next time.
+        rows::repository::set_listed(&mut *tx, id, (repository.wanted_list, None), now).await?;
+        rows::repository::set_state(&mut *tx, id, RepositoryState::Held, Some(&reason)).await?;
+        if repository.state != RepositoryState::Held {
+            tracing::error!(repository = %repository.name, reason, "a repository is held");
+            let name = repository.name.to_string();
+            let event = NewEvent {
+                kind: "repository.held",
+                project: None,
+                namespace: None,
+                deployment: None,
+                detail: vec![("repository", name), ("reason", reason)],
+            };
+            rows::event::add(&mut *tx, now, event).await?;
+        }
         tx.commit().await
     }
 

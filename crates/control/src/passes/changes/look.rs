@@ -255,6 +255,10 @@ impl Round<'_> {
     async fn write(&self, row: &HeadRow, found: &Found) -> Result<(), sqlx::Error> {
         let mut tx = self.control.db().begin().await?;
         rows::head::set_truth(&mut tx, row, &found.truth, self.control.now()).await?;
+        if row.head.number().is_some() && row.truth.as_ref() != Some(&found.truth) {
+            // A list that is as it was before this was seen would say nothing of what has ended since.
+            rows::repository::forget_tag(&mut tx, &self.repository.id).await?;
+        }
         for (project, basis) in self.projects.iter().zip(&found.bases) {
             let place = Place {
                 repository: &self.repository.id,

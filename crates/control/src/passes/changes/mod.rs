@@ -31,6 +31,8 @@ pub(super) type AnyError = Box<dyn std::error::Error + Send + Sync>;
 const LOOKS_MAX: usize = 50;
 /// Looks of one round that may fail before the rest of it is put off: the forge is not well.
 const FAILURES_MAX: u32 = 3;
+/// How often is looked for what may be forgotten, in milliseconds.
+const FORGET_EVERY_MS: i64 = 10 * 60 * 1_000;
 /// How long what has ended is remembered, in milliseconds: what is told about it late still finds it.
 const ENDED_KEPT_MS: i64 = 7 * 24 * 3_600 * 1_000;
 /// How long it is remembered what was delivered and asked for, in milliseconds: a forge may send it again for so long.
@@ -40,6 +42,8 @@ const TOLD_KEPT_MS: i64 = 90 * 24 * 3_600 * 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Following {
     repositories: HashMap<RepositoryId, Followed>,
+    /// When what ended long ago is next forgotten.
+    forget_at_ms: i64,
     /// Not to be asked for failed deliveries again before.
     redeliver_after_ms: HashMap<String, i64>,
 }
@@ -176,9 +180,13 @@ impl Control {
     /// What has ended is forgotten in time; what it is made of went before.
     async fn forget_ended_changes(&self) -> Result<(), AnyError> {
         let now = self.now();
+        if now < self.following().forget_at_ms {
+            return Ok(());
+        }
         rows::head::forget_over(self.db().write(), now - ENDED_KEPT_MS).await?;
         rows::delivery::forget(self.db().write(), now - TOLD_KEPT_MS).await?;
         rows::command::forget(self.db().write(), now - TOLD_KEPT_MS).await?;
+        self.following().forget_at_ms = now + FORGET_EVERY_MS;
         Ok(())
     }
 

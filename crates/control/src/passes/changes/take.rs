@@ -41,10 +41,16 @@ impl Control {
                 return Ok(false);
             }
         };
-        let mut tx = self.db().begin().await?;
+        let mut read = Vec::new();
         for delivery in undone {
+            let body = rows::delivery::body(self.db().read(), &delivery).await?;
+            let changes = open.forge.changes(&delivery.event, body.as_bytes());
+            read.push((delivery, changes));
+        }
+        let mut tx = self.db().begin().await?;
+        for (delivery, changes) in read {
             let mut outcomes = Vec::new();
-            match open.forge.changes(&delivery.event, delivery.body.as_bytes()) {
+            match changes {
                 Ok(changes) => {
                     for (index, change) in changes.iter().enumerate() {
                         let noted = Noted {
