@@ -30,6 +30,7 @@ mod disk;
 mod escape;
 mod examples;
 mod git_listen;
+mod github_setup;
 mod hooks;
 mod input;
 mod interrupted;

@@ -142,6 +142,32 @@ impl Story {
             .map(|found| found["state"].as_str().unwrap().to_owned())
     }
 
+    /// The one comment of ours.
+    fn comment(&self) -> String {
+        let comments = self.github.comments(REPOSITORY, 1);
+        assert!(comments.len() <= 1, "{comments:#?}");
+        comments
+            .first()
+            .map(|comment| comment.body.clone())
+            .unwrap_or_default()
+    }
+
+    /// How the check run of a commit ended.
+    fn conclusion(&self, commit: &str) -> Option<String> {
+        let checks = self.github.checks(REPOSITORY);
+        let check = checks.into_iter().find(|check| check.commit.as_str() == commit);
+        check.and_then(|check| check.conclusion)
+    }
+
+    /// The newest status of the deployment of a commit at GitHub.
+    fn told_deployment(&self, commit: &str) -> Option<String> {
+        let deployments = self.github.deployments(REPOSITORY);
+        let deployment = deployments
+            .into_iter()
+            .find(|deployment| deployment.commit.as_str() == commit);
+        deployment?.statuses.last().map(|status| status.state.clone())
+    }
+
     fn wait(&self, what: &str, mut done: impl FnMut() -> bool) {
         let begin = Instant::now();
         while !done() {
@@ -181,6 +207,17 @@ fn a_pull_request_from_its_opening_to_its_end() {
     story.tell();
     story.wait("the opened one is not live", || story.page().contains("Blue"));
 
+    let address = story.platform.url("preview-1-shop.localhost", "");
+    story.wait("the comment does not name the address", || {
+        story.comment().contains(&address)
+    });
+    story.wait("the check has not succeeded", || {
+        story.conclusion(&blue).as_deref() == Some("success")
+    });
+    story.wait("GitHub's deployment has not succeeded", || {
+        story.told_deployment(&blue).as_deref() == Some("success")
+    });
+
     // A build that takes for ever is cancelled by the next push, whose page comes instead.
     repository.write("cx.toml", "[build]\ncommand = \"sleep 600\"\noutput = \".\"\n");
     let slow = story.push("blue");
@@ -204,6 +241,12 @@ fn a_pull_request_from_its_opening_to_its_end() {
     story.wait("the broken one does not fail", || {
         story.state_of(&broken).as_deref() == Some("failed")
     });
+    story.wait("the comment does not say why", || {
+        story.comment().contains("the paint is out")
+    });
+    story.wait("the check has not failed", || {
+        story.conclusion(&broken).as_deref() == Some("failure")
+    });
     assert!(story.page().contains("Green"));
     assert_eq!(story.state_of(&green).as_deref(), Some("ready"));
 
@@ -213,6 +256,15 @@ fn a_pull_request_from_its_opening_to_its_end() {
         story.json(&["list"]).as_array().unwrap().is_empty()
     });
     assert!(!story.page().contains("Green"));
+    story.wait("deployments are left active at GitHub", || {
+        let left = story.github.deployments(REPOSITORY);
+        left.iter().all(|deployment| {
+            deployment
+                .statuses
+                .last()
+                .is_some_and(|status| status.state == "inactive")
+        })
+    });
     story.platform.assert_leaves_nothing();
     story.platform.ok(&["project", "delete", "shop", "--force"]);
 }
