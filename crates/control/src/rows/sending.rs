@@ -11,12 +11,10 @@ pub(crate) struct Sending {
     pub(crate) subscriber: SubscriberId,
     /// The event's.
     pub(crate) sequence: i64,
-    pub(crate) kind: String,
     pub(crate) at_ms: i64,
     pub(crate) body: String,
     /// Since when it is to be sent.
     pub(crate) wanted_at_ms: i64,
-    pub(crate) attempts: u32,
 }
 
 /// An event to be sent.
@@ -31,11 +29,9 @@ fn read(row: &SqliteRow) -> Result<Sending, sqlx::Error> {
     Ok(Sending {
         subscriber: super::parsed(row, "subscriber_id")?,
         sequence: row.try_get("sequence")?,
-        kind: row.try_get("kind")?,
         at_ms: row.try_get("at_ms")?,
         body: row.try_get("body")?,
         wanted_at_ms: row.try_get("wanted_at_ms")?,
-        attempts: row.try_get::<i64, _>("attempts")? as u32,
     })
 }
 
