@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use model::{Digest, NamespaceName, PreviewId, ProjectName};
+use model::{Digest, NamespaceName, PreviewId, ProjectName, SubscriberId};
 use schemars::generate::{Contract, SchemaSettings};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -178,6 +178,7 @@ fn part(name: &str, schemas: &mut Schemas) -> Value {
         "project" => (of::<ProjectName>(schemas), "The name of a project."),
         "namespace" => (of::<NamespaceName>(schemas), "The name of a namespace."),
         "preview" => (of::<PreviewId>(schemas), "The id of a preview."),
+        "subscriber" => (of::<SubscriberId>(schemas), "The id of a subscriber."),
         "forge" => {
             let text = json!({ "type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,39}$" });
             (text, "The name that a forge has here.")
