@@ -205,7 +205,7 @@ impl Past {
     /// What is there in the end, then what is there when people ask for everything, then when everything is over.
     async fn check(&mut self, world: &mut World) -> bool {
         world.clock().advance(LIST_MS);
-        world.settle().await;
+        world.settle_after_deaths().await;
         for number in 1..=PULLS {
             self.check_pull(world, number, true).await;
         }
@@ -217,10 +217,12 @@ impl Past {
                 self.approved.push(pull.head.clone());
                 let commit = pull.head.to_string();
                 let approval = self.says(number, Command::Approve { commit });
-                world.told(&approval).await;
+                world.tell(&approval).await;
+                world.settle_after_deaths().await;
             }
             let redeploy = self.redeploys(number);
-            world.told(&redeploy).await;
+            world.tell(&redeploy).await;
+            world.settle_after_deaths().await;
             self.check_pull(world, number, false).await;
         }
         for number in 1..=PULLS {
@@ -230,7 +232,7 @@ impl Past {
         }
         world.restart().await;
         world.clock().advance(LIST_MS);
-        world.settle().await;
+        world.settle_after_deaths().await;
         world.previews().await.is_empty() && world.provider().instances().is_empty()
     }
 

@@ -278,6 +278,18 @@ impl World {
         panic!("it never comes");
     }
 
+    /// Lets everything come to rest, with what was put off because the platform died on the way.
+    pub(crate) async fn settle_after_deaths(&mut self) {
+        for _ in 0..BACK_OFFS_MAX {
+            self.settle().await;
+            if !self.any_unfinished().await {
+                return;
+            }
+            self.clock().advance(BACK_OFF_MS);
+        }
+        panic!("it is never finished after a death");
+    }
+
     async fn any_unfinished(&mut self) -> bool {
         for preview in self.previews().await {
             let deployments = self.deployments(&preview.id).await;
