@@ -31,7 +31,7 @@ pub(crate) enum ProjectCommand {
     /// End a pause, and catch up with what has changed
     #[command(after_help = "Examples:\n  cx project resume shop")]
     Resume(ProjectArgs),
-    /// Take a project out of its repository; its previews stay
+    /// Take a project out of its repository; the previews of its changes go
     #[command(after_help = "Examples:\n  cx project disconnect shop")]
     Disconnect(ProjectArgs),
     /// Delete a project with its previews, variables, files and webhook

@@ -39,7 +39,11 @@ pub(super) async fn run(app: &App, command: &ProjectCommand) -> anyhow::Result<E
         }
         ProjectCommand::Disconnect(args) => {
             let project = client.disconnect(&args.project).await.map_err(known)?;
-            said(app, &project, "follows no repository any more; its previews stay")
+            said(
+                app,
+                &project,
+                "follows no repository any more, and the previews of its changes go",
+            )
         }
         ProjectCommand::Delete(args) => delete(app, args).await,
     }

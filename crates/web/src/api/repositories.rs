@@ -77,7 +77,7 @@ pub(super) fn operations() -> Vec<Operation> {
         operation("DELETE /projects/{project}/repository", "disconnectRepository", routing::delete(disconnect))
             .says(
                 "Takes a project out of its repository.",
-                "Its previews stay, and follow the changes of the repository no longer.",
+                "The previews of its changes go; others stay.",
             )
             .answers::<view::Project>(StatusCode::OK, "The project.")
             .problems(&["not_found", "not_connected"]),
