@@ -2,14 +2,18 @@
 //!
 //! `BEGIN IMMEDIATE` on the single writer connection means that a transaction never fails half-way because another one
 //! came first. A write survives the death of the process at any moment (`synchronous = NORMAL` in WAL mode can lose the
-//! last writes only when the whole machine loses power, and never corrupts).
+//! last writes only when the whole machine loses power, and never corrupts). What is acknowledged to somebody who will
+//! not say it again is on the disk first: [`Db::flush`].
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Sqlite, SqlitePool, Transaction};
+
+use crate::flush::Flushes;
 
 /// In order; one that has shipped is never changed.
 pub(crate) const MIGRATIONS: &[&str] = &[
@@ -33,6 +37,7 @@ pub type CommitCheck = Arc<dyn Fn() -> bool + Send + Sync>;
 pub(crate) struct Db {
     writer: SqlitePool,
     readers: SqlitePool,
+    flushing: Arc<Flushes>,
 }
 
 /// The database could not be opened.
@@ -91,7 +96,15 @@ impl Db {
             .connect_with(options.read_only(true))
             .await
             .map_err(failed)?;
-        Ok(Self { writer, readers })
+        // The log lies beside the file for as long as somebody has it open.
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let flushing = Arc::new(Flushes::of(PathBuf::from(log)));
+        Ok(Self {
+            writer,
+            readers,
+            flushing,
+        })
     }
 
     /// Where to read from.
@@ -107,6 +120,11 @@ impl Db {
     /// A transaction that holds the only write lock from its first moment on.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Returns when everything that was committed before the call is on the disk, also should the machine lose power.
+    pub(crate) async fn flush(&self) -> io::Result<()> {
+        self.flushing.flush().await
     }
 
     /// Waits for what is under way and closes the file.

@@ -11,6 +11,7 @@ mod clock;
 mod control;
 mod db;
 mod disk;
+mod flush;
 mod forges;
 mod journal;
 mod lease;

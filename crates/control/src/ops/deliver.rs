@@ -50,6 +50,8 @@ impl Control {
         let envelope = open.forge.verify(headers, body, &secret)?;
         let text = std::str::from_utf8(body).map_err(|error| DeliveryError::Unreadable(error.to_string()))?;
         let new = rows::delivery::insert(self.db().write(), (forge, &envelope), text, self.now()).await?;
+        // The forge will not say it again: it is acknowledged when it would survive the loss of power as well.
+        self.db().flush().await.map_err(sqlx::Error::Io)?;
         self.inner.work.ring();
         Ok(Delivered {
             delivery: envelope.delivery,
