@@ -32,6 +32,7 @@ mod examples;
 mod git_listen;
 mod github_setup;
 mod hooks;
+mod gitea;
 mod input;
 mod interrupted;
 mod lifecycle;
