@@ -220,7 +220,7 @@ fn a_pull_request_at_a_real_gitea_from_its_opening_to_its_end() {
     world.close(number);
     let url = world.preview(number);
     world.until("it is gone", || get(&url).header("x-cygni-error") == "gone");
-    world.until_it_says(number, &["removed"]);
+    world.until_it_says(number, &["This is over"]);
     world.platform.assert_leaves_nothing();
 }
 
@@ -234,7 +234,7 @@ fn a_strangers_pull_request_waits_for_somebody_who_may_write() {
     let gift = ("/repos/mallory/shop", "main", "gift");
     let commit = world.write_as(&mallory, gift, "index.html", "a gift");
     let number = world.open(&mallory, "mallory:gift");
-    world.until_it_says(number, &["approve", &commit[..7]]);
+    world.until_it_says(number, &["Waits for approval", &commit[..7]]);
     // Whoever proposed it does not approve it.
     let comment = world.say(&mallory, number, &format!("/cx approve {commit}"));
     let path = format!("{SHOP}/issues/comments/{comment}/reactions");
