@@ -1,6 +1,7 @@
 //! Fetching sources from a real git server, in real sandboxes: what comes, what fails and how, and what a repository may
 //! not do.
 
+use builder::fake::{End, Script};
 use builder::{BuildError, FetchRequest, Fetched, Remote};
 use model::failure::{Code, Stage};
 use model::tree::Node;
@@ -20,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("fetch_submodules_also_private_and_nested_ones", submodules),
     ("fetch_large_files", large_files),
     ("fetch_fails_in_words_that_help", failures),
+    ("fetch_says_what_the_machine_lacks", lacking),
     (
         "fetch_of_strangers_sends_the_token_for_their_repository_alone",
         strangers,
@@ -298,6 +300,44 @@ fn failures() {
             let failure = failure(&world, &request).await;
             assert_eq!(failure.code, code, "{failure:#?}");
         }
+    });
+}
+
+/// The machine of the tests has both programs, so what runs is a script that ends as the real one does without them.
+fn lacking() {
+    wait_for(async {
+        let (server, world) = (GitServer::start().await, World::new());
+        let commit = server
+            .repository("team/shop")
+            .write("a", "1")
+            .push("refs/heads/main");
+        let request = request(&server, ("team/shop", "refs/heads/main"), &commit);
+        let ends = [
+            (10, Code::GitMissing, "`git`"),
+            (30, Code::LfsMissing, "`git-lfs`"),
+        ];
+        for (code, _, _) in ends {
+            let script = Script {
+                end: End::Exit(code),
+                ..Script::default()
+            };
+            world.runner.on_fetch(&request.commit, script);
+        }
+        for (_, code, named) in ends {
+            let fetched = world
+                .builder
+                .fetch(&request, &world.log, &CancellationToken::new())
+                .await;
+            let Err(BuildError::Failed(failure)) = fetched else {
+                panic!("{named} is lacking");
+            };
+            assert_eq!((failure.code, failure.stage), (code, Stage::Source));
+            assert!(
+                failure.message.contains(named) && !failure.hint.is_empty(),
+                "{failure:?}"
+            );
+        }
+        assert!(world.leftovers().is_empty(), "{:?}", world.leftovers());
     });
 }
 
