@@ -123,3 +123,46 @@ fn lfs_why(lines: &[String]) -> &str {
 fn is_own(line: &str) -> bool {
     !line.starts_with("remote:")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(code: i32, lines: &[&str]) -> (Code, String) {
+        let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        judge(code, ("https://git.example.com/team/shop", "0123456"), &lines)
+    }
+
+    #[test]
+    fn what_the_server_lacks_is_said() {
+        let (code, message) = judged(NO_GIT, &[]);
+        assert_eq!(
+            (code, message.as_str()),
+            (Code::GitMissing, "there is no `git` below /usr/bin")
+        );
+        assert_eq!(judged(NO_LFS, &[]).0, Code::LfsMissing);
+    }
+
+    #[test]
+    fn git_is_believed_and_the_server_it_speaks_to_is_not() {
+        let refused = "fatal: Authentication failed for 'https://git.example.com/team/shop/'";
+        assert_eq!(judged(NOT_FETCHED, &[refused]).0, Code::SourceDenied);
+        let disguised = format!("remote: {refused}");
+        let lost = "fatal: unable to access 'https://git.example.com/': Could not resolve host";
+        assert_eq!(
+            judged(NOT_FETCHED, &[lost, &disguised]).0,
+            Code::SourceUnreachable
+        );
+        assert_eq!(
+            judged(NOT_FETCHED, &["fatal: couldn't find remote ref refs/pull/1/head"]).0,
+            Code::CommitGone
+        );
+        let (code, message) = judged(SUBMODULE, &["Submodule a", "Submodule b/c", refused]);
+        assert_eq!(code, Code::SubmoduleFailed);
+        assert!(
+            message.starts_with("the submodule `b/c` could not be fetched: Authentication"),
+            "{message}"
+        );
+        assert_eq!(judged(99, &[]).0, Code::SourceUnreachable);
+    }
+}
