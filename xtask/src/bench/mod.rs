@@ -14,6 +14,7 @@ mod restart;
 mod sandbox;
 mod switch;
 mod watch;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,13 +26,14 @@ use figure::{Figure, HEAD, Readings, Target};
 type Measure = fn(&Bench) -> anyhow::Result<Vec<Figure>>;
 
 /// What measures, by the name that asks for it alone.
-const GROUPS: [(&str, Measure); 8] = [
+const GROUPS: [(&str, Measure); 9] = [
     ("sandbox", sandbox::measure),
     ("deploy", deploy::measure),
     ("switch", switch::measure),
     ("watch", watch::measure),
     ("restart", restart::measure),
     ("memory", memory::measure),
+    ("webhooks", webhooks::measure),
     ("edge", edge::measure),
     ("neighbours", neighbours::measure),
 ];
