@@ -13,6 +13,7 @@ mod deploy;
 mod hooks;
 mod publish;
 mod report;
+mod rhythm;
 mod send;
 mod source;
 mod start;
@@ -24,15 +25,14 @@ pub(crate) use report::Telling;
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::rhythm::Rhythm;
 use crate::control::Control;
 use crate::rows::instance::Wanted;
 use crate::rows::{self};
 
-/// How long a pass sleeps when nobody rings.
-const POLL: Duration = Duration::from_secs(2);
-const UPKEEP_EVERY: Duration = Duration::from_secs(10);
 /// How long steps under way may take to stop at the end. What has not stopped by then is done again by the next start,
 /// as after a crash.
 const STOP_MAX: Duration = Duration::from_secs(10);
@@ -47,14 +47,16 @@ impl Control {
     /// Runs the passes until `shutdown`; then builds are stopped, and what serves goes on serving.
     pub async fn run(&self, shutdown: CancellationToken) {
         tokio::join!(
-            self.repeat(&shutdown, POLL, async |control| control.changes().await),
-            self.repeat(&shutdown, POLL, async |control| control.advance().await),
-            self.repeat(&shutdown, POLL, async |control| control.converge().await),
-            self.repeat(&shutdown, POLL, async |control| control.report().await),
-            self.repeat(&shutdown, POLL, async |control| control.send().await),
-            self.repeat(&shutdown, UPKEEP_EVERY, async |control| control.upkeep().await),
-            self.repeat(&shutdown, POLL, async |control| control.collect().await),
-            self.repeat(&shutdown, UPKEEP_EVERY, async |control| control.hooks().await),
+            self.repeat(&shutdown, Rhythm::STEADY, async |control| control.changes().await),
+            self.repeat(&shutdown, Rhythm::PROMPT, async |control| control.advance().await),
+            self.repeat(&shutdown, Rhythm::PROMPT, async |control| control
+                .converge()
+                .await),
+            self.repeat(&shutdown, Rhythm::STEADY, async |control| control.report().await),
+            self.repeat(&shutdown, Rhythm::STEADY, async |control| control.send().await),
+            self.repeat(&shutdown, Rhythm::RARE, async |control| control.upkeep().await),
+            self.repeat(&shutdown, Rhythm::CALM, async |control| control.collect().await),
+            self.repeat(&shutdown, Rhythm::RARE, async |control| control.hooks().await),
             self.take_wakes(&shutdown),
             async {
                 shutdown.cancelled().await;
@@ -107,14 +109,15 @@ impl Control {
         self.hooks().await;
     }
 
-    async fn repeat(&self, shutdown: &CancellationToken, every: Duration, pass: impl AsyncFn(&Control)) {
+    async fn repeat(&self, shutdown: &CancellationToken, rhythm: Rhythm, pass: impl AsyncFn(&Control)) {
         // Subscribed before looking at the rows, so that nothing written in between is missed.
         let mut bell = self.inner.work.listen();
         while !shutdown.is_cancelled() {
+            let began = Instant::now();
             bell.seen();
             pass(self).await;
             tokio::select! {
-                () = bell.wait(every) => {}
+                () = rhythm.rest(began, &mut bell) => {}
                 () = shutdown.cancelled() => {}
             }
         }
