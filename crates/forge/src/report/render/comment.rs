@@ -19,7 +19,7 @@ const COMMANDS: &str = "\
 | comment | what it does |
 |---|---|
 | `/cx redeploy` | deploys the newest commit again |
-| `/cx logs` | shows the end of the log here |
+| `/cx logs` | says where the log is |
 | `/cx sleep` | puts the preview to sleep; a visit wakes it |
 | `/cx delete` | removes the preview until the next push |
 | `/cx approve SHA` | lets this commit of a fork be built |

@@ -126,7 +126,7 @@ fn one_comment_has_all_projects_and_what_failed() {
     | comment | what it does |
     |---|---|
     | `/cx redeploy` | deploys the newest commit again |
-    | `/cx logs` | shows the end of the log here |
+    | `/cx logs` | says where the log is |
     | `/cx sleep` | puts the preview to sleep; a visit wakes it |
     | `/cx delete` | removes the preview until the next push |
     | `/cx approve SHA` | lets this commit of a fork be built |
@@ -188,7 +188,7 @@ fn every_status_has_its_line() {
     | comment | what it does |
     |---|---|
     | `/cx redeploy` | deploys the newest commit again |
-    | `/cx logs` | shows the end of the log here |
+    | `/cx logs` | says where the log is |
     | `/cx sleep` | puts the preview to sleep; a visit wakes it |
     | `/cx delete` | removes the preview until the next push |
     | `/cx approve SHA` | lets this commit of a fork be built |
