@@ -71,7 +71,7 @@ impl Control {
     fn of_project_file(&self, deployment: &Deployment) -> BTreeMap<String, String> {
         // A file that does not parse fails the deployment in detection, with its line.
         let source = deployment.source.as_ref();
-        let file = source.and_then(|source| read_project_file(&self.inner.store, source));
+        let file = source.and_then(|source| read_project_file(&self.inner.store, source, deployment.root()));
         let file = file.unwrap_or_default();
         file.variables(deployment.environment)
     }
@@ -117,10 +117,18 @@ impl Control {
     }
 }
 
-/// The cx.toml of a source, if it has one that can be read.
-pub(crate) fn read_project_file(store: &Store, source: &model::Digest) -> Option<ProjectFile> {
+/// The cx.toml of the project in `directory` of a source, if it has one that can be read.
+pub(crate) fn read_project_file(
+    store: &Store,
+    source: &model::Digest,
+    directory: &str,
+) -> Option<ProjectFile> {
     let tree = store.tree(source).ok()?;
-    let Node::File { digest, .. } = tree.get(project_file::FILE_NAME)? else {
+    let path = match directory {
+        "" => project_file::FILE_NAME.to_owned(),
+        directory => format!("{directory}/{}", project_file::FILE_NAME),
+    };
+    let Node::File { digest, .. } = tree.get(&path)? else {
         return None;
     };
     let mut bytes = Vec::new();

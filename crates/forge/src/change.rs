@@ -8,9 +8,13 @@ use model::commit::CommitSha;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What a repository's name looks like, for schemas.
+const NAME_PATTERN: &str = r"^(?!\.{1,2}/)[A-Za-z0-9._-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$";
+
 /// `owner/name` of a repository.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = NAME_PATTERN))]
 pub struct RepositoryName {
     owner: String,
     name: String,

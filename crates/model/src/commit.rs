@@ -81,6 +81,9 @@ pub struct Revision {
     pub branch: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_request: Option<u64>,
+    /// The directory of the repository that the project is; empty is all of it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub root: String,
 }
 
 #[cfg(test)]

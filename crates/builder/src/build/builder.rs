@@ -100,6 +100,11 @@ impl Builder {
         plan::detect(&self.source(tree)?)
     }
 
+    /// The same for the project in `directory` of the source; empty is all of it. Blocks.
+    pub fn detect_in(&self, tree: &Digest, directory: &str) -> Result<Plan, Failure> {
+        plan::detect_in(&self.source(tree)?, directory)
+    }
+
     /// How to run the development server of the source `tree` over a directory that changes. Blocks.
     pub fn detect_dev(&self, tree: &Digest) -> Result<Plan, Failure> {
         plan::detect_dev(&self.source(tree)?)

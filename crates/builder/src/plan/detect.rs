@@ -11,15 +11,20 @@ use super::language::{self, Because, Commands, Decided, Language, Serving};
 use super::limits;
 use super::project::{Project, said};
 use super::rules::{self, Manifests, Match};
-use super::view::{View, normalise};
+use super::view::{View, join, normalise};
 use crate::source::SourceFiles;
 
 /// Works out how to build and serve `source`.
 pub fn detect(source: &dyn SourceFiles) -> Result<Plan, Failure> {
+    detect_in(source, "")
+}
+
+/// The same for the project in `directory` of the source, whose cx.toml lies there. What it reads may lie anywhere.
+pub fn detect_in(source: &dyn SourceFiles, directory: &str) -> Result<Plan, Failure> {
     let whole = View::new(source, "");
     empty(&whole)?;
-    let file = read_project_file(&whole)?;
-    let root = root(&whole, &file)?;
+    let file = read_project_file(&whole, directory)?;
+    let root = root(&whole, directory, &file)?;
     let view = View::new(source, &root);
     let manifests = Manifests::new(&view);
     let procfile = procfile(&view)?;
@@ -47,7 +52,7 @@ pub fn detect(source: &dyn SourceFiles) -> Result<Plan, Failure> {
     } = serving(&project, &*language, matched.as_ref(), text)?;
     because("serve", reason);
     if file.run.instances.is_some() {
-        balanced(&file, &serve)?;
+        balanced(&file, &serve, directory)?;
         because("instances", "cx.toml says so".to_owned());
     }
     let decided = Decided {
@@ -86,7 +91,7 @@ pub fn detect(source: &dyn SourceFiles) -> Result<Plan, Failure> {
 
 /// Reads the cx.toml of `source`; a source without one says nothing.
 pub fn project_file(source: &dyn SourceFiles) -> Result<ProjectFile, Failure> {
-    read_project_file(&View::new(source, ""))
+    read_project_file(&View::new(source, ""), "")
 }
 
 /// Refuses a source without files.
@@ -97,9 +102,9 @@ pub(super) fn empty(whole: &View<'_>) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn read_project_file(whole: &View<'_>) -> Result<ProjectFile, Failure> {
-    let name = project_file::FILE_NAME;
-    let bytes = match whole.bytes_in_source(name) {
+pub(super) fn read_project_file(whole: &View<'_>, directory: &str) -> Result<ProjectFile, Failure> {
+    let name = join(directory, project_file::FILE_NAME);
+    let bytes = match whole.bytes_in_source(&name) {
         None => return Ok(ProjectFile::default()),
         Some(Ok(bytes)) => bytes,
         Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -107,7 +112,7 @@ pub(super) fn read_project_file(whole: &View<'_>) -> Result<ProjectFile, Failure
             return Err(Failure::new(Code::InvalidProjectFile, message)
                 .hint(format!("Put a file in the place of {name}."))
                 .location(Location {
-                    file: name.to_owned(),
+                    file: name,
                     ..Location::default()
                 }));
         }
@@ -117,29 +122,31 @@ pub(super) fn read_project_file(whole: &View<'_>) -> Result<ProjectFile, Failure
         }
     };
     ProjectFile::read(&bytes).map_err(|error| {
-        let place = Location::at(name, error.line, error.column);
+        let place = Location::at(&name, error.line, error.column);
         Failure::new(Code::InvalidProjectFile, error.to_string()).location(place)
     })
 }
 
-pub(super) fn root(whole: &View<'_>, file: &ProjectFile) -> Result<String, Failure> {
-    let Some(root) = said(&file.root)
-        .and_then(normalise)
-        .filter(|root| !root.is_empty())
-    else {
-        return Ok(String::new());
-    };
-    if whole.has_directory_in_source(&root) {
+pub(super) fn root(whole: &View<'_>, directory: &str, file: &ProjectFile) -> Result<String, Failure> {
+    let own = said(&file.root).and_then(normalise).unwrap_or_default();
+    let root = join(directory, &own);
+    if root.is_empty() || whole.has_directory_in_source(&root) {
         return Ok(root);
     }
-    Err(Failure::new(
-        Code::RootMissing,
-        format!("the root `{root}` of cx.toml is not a directory of the source"),
-    ))
+    let failure = |whose: &str| {
+        let message = format!("the root `{root}` of {whose} is not a directory of the source");
+        Failure::new(Code::RootMissing, message)
+    };
+    Err(match own.as_str() {
+        "" => {
+            failure("the project").hint("Correct it with `cx project set NAME root=…`, or add the directory.")
+        }
+        _ => failure("cx.toml"),
+    })
 }
 
 /// Refuses several instances of what no instance serves.
-fn balanced(file: &ProjectFile, serve: &Serve) -> Result<(), Failure> {
+fn balanced(file: &ProjectFile, serve: &Serve, directory: &str) -> Result<(), Failure> {
     let instances = file.run.instances.unwrap_or(1);
     if instances == 1 || matches!(serve, Serve::Server { .. }) {
         return Ok(());
@@ -148,7 +155,7 @@ fn balanced(file: &ProjectFile, serve: &Serve) -> Result<(), Failure> {
         "`[run] instances = {instances}` is set, and what is deployed are static files, which need no instance"
     );
     let place = Location {
-        file: project_file::FILE_NAME.to_owned(),
+        file: join(directory, project_file::FILE_NAME),
         ..Location::default()
     };
     Err(Failure::new(Code::InvalidProjectFile, message)
@@ -264,7 +271,13 @@ fn explain(file: &ProjectFile, root: &str, matched: Option<&Match>, reasons: &mu
         because("framework", found.because.clone());
     }
     if !root.is_empty() {
-        because("root", "cx.toml says so".to_owned());
+        because(
+            "root",
+            match said(&file.root) {
+                Some(_) => "cx.toml says so".to_owned(),
+                None => "the project is this directory of its repository".to_owned(),
+            },
+        );
     }
     if file.run.spa.is_some() {
         because("spa", "cx.toml says so".to_owned());

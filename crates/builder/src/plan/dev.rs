@@ -32,8 +32,8 @@ const SURROUNDINGS: &str = "export NODE_ENV=development BROWSER=none; host=\"${C
 pub fn detect_dev(source: &dyn SourceFiles) -> Result<Plan, Failure> {
     let whole = View::new(source, "");
     empty(&whole)?;
-    let file = read_project_file(&whole)?;
-    let root = root(&whole, &file)?;
+    let file = read_project_file(&whole, "")?;
+    let root = root(&whole, "", &file)?;
     let view = View::new(source, &root);
     let manifests = Manifests::new(&view);
     let Some(manifest) = manifests.javascript()? else {

@@ -24,7 +24,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use detect::{detect, project_file};
+pub use detect::{detect, detect_in, project_file};
 pub use dev::detect_dev;
 pub(crate) use go::is_own_install as is_go_install;
 pub(crate) use javascript::{Manifest, is_own_install as is_npm_install};

@@ -79,7 +79,7 @@ impl Control {
         };
         let project = self.create_project(&request.project).await?;
         let source = self.put_tree(&project.id, &request.tree).await?;
-        let file = read_project_file(&self.inner.store, &source).unwrap_or_default();
+        let file = read_project_file(&self.inner.store, &source, "").unwrap_or_default();
         let mut tx = self.db().begin().await?;
         let wanted = WantedPreview {
             project: &request.project,

@@ -48,6 +48,7 @@ pub enum ForgeKind {
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForgeApp {
+    #[serde(deserialize_with = "model::units::whole")]
     pub id: u64,
     /// Its name in addresses.
     pub slug: String,

@@ -148,9 +148,10 @@ impl Control {
         held.journal.phase_started("detect");
         let (builder, source) = (self.inner.builder.clone(), *source);
         let live = deployment.live_directory.is_some();
+        let directory = deployment.root().to_owned();
         let detected = tokio::task::spawn_blocking(move || match live {
             true => builder.detect_dev(&source),
-            false => builder.detect(&source),
+            false => builder.detect_in(&source, &directory),
         });
         let detected = detected.await;
         let plan = detected

@@ -50,6 +50,13 @@ pub(crate) struct Deployment {
     pub(crate) current: bool,
 }
 
+impl Deployment {
+    /// The directory of the source that the project is; empty is all of it.
+    pub(crate) fn root(&self) -> &str {
+        self.revision.as_ref().map_or("", |revision| &revision.root)
+    }
+}
+
 const SELECT: &str = "SELECT d.*, p.id AS project_id, p.name AS project, v.namespace AS namespace, h.label AS label, \
     (v.current_deployment = d.id) AS current FROM deployments d JOIN previews v ON v.id = d.preview_id \
     JOIN projects p ON p.id = v.project_id LEFT JOIN hosts h ON h.deployment_id = d.id";

@@ -14,8 +14,9 @@ use control::ops::OpError;
 use control::view::{self, LogKind, LogSource};
 use http::{HeaderMap, StatusCode, header};
 use model::DeploymentId;
+use model::limits::INSTANCES_MAX;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::deployments::find;
 use super::describe::{Operation, operation};
@@ -31,6 +32,7 @@ pub(crate) struct Which {
     #[serde(default = "build")]
     kind: LogKind,
     /// Of a runtime log: the number of the instance, from 1, which is the first.
+    #[serde(default, deserialize_with = "replica")]
     #[schemars(range(min = 1, max = 8))]
     instance: Option<u32>,
     /// Where to begin: 0, or what `next` of the page before said.
@@ -38,6 +40,18 @@ pub(crate) struct Which {
     from: u64,
     #[serde(default)]
     follow: bool,
+}
+
+/// The number of an instance.
+fn replica<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let number = Option::<u32>::deserialize(deserializer)?;
+    match number {
+        Some(0) => Err(de::Error::custom("instances are counted from 1")),
+        Some(number) if number > INSTANCES_MAX => Err(de::Error::custom(format!(
+            "there are at most {INSTANCES_MAX} instances"
+        ))),
+        number => Ok(number),
+    }
 }
 
 impl Which {

@@ -219,8 +219,14 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
     Option::<String>::deserialize(deserializer).map(Some)
 }
 
-fn whole_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+/// A whole number, which JSON may also write as `3.0`, or nothing.
+pub(super) fn whole_or_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i128>,
+{
     #[derive(Deserialize)]
-    struct Number(#[serde(deserialize_with = "model::units::whole")] u32);
-    Ok(Option::<Number>::deserialize(deserializer)?.map(|Number(number)| number))
+    #[serde(bound = "T: TryFrom<i128>")]
+    struct Number<T: TryFrom<i128>>(#[serde(deserialize_with = "model::units::whole")] T);
+    Ok(Option::<Number<T>>::deserialize(deserializer)?.map(|Number(number)| number))
 }

@@ -13,7 +13,7 @@ use model::Failure;
 use model::failure::Code;
 use model::plan::{Plan, Serve};
 
-use super::detect;
+use super::detect_in;
 use crate::source::SourceFiles;
 
 /// Paths and texts.
@@ -37,14 +37,19 @@ impl SourceFiles for Files {
 }
 
 fn plan(files: &[(&str, &str)]) -> Result<Plan, Failure> {
+    plan_in(files, "")
+}
+
+fn plan_in(files: &[(&str, &str)], directory: &str) -> Result<Plan, Failure> {
     let texts: BTreeMap<String, String> = files
         .iter()
         .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
         .collect();
-    detect(&Files {
+    let files = Files {
         paths: texts.keys().cloned().collect(),
         texts,
-    })
+    };
+    detect_in(&files, directory)
 }
 
 /// `framework | install | build | how it is served`.

@@ -1,5 +1,7 @@
 //! Plans of static files, as they are or built.
 
+use model::failure::Code;
+
 use super::{check, package};
 
 #[test]
@@ -155,4 +157,30 @@ fn configuration_decides_where_a_build_writes() {
     );
     let expected = "angular | npm install | npm run build | spa:dist/shop/browser";
     check(&[("package.json", &angular), ("angular.json", &config)], expected);
+}
+
+#[test]
+fn a_project_in_a_directory_is_planned_there() {
+    let files = [
+        ("cx.toml", "[run]\ncommand = \"of the whole\"\n"),
+        ("apps/api/cx.toml", "[run]\ncommand = \"./serve\"\n"),
+        ("apps/api/serve", ""),
+        ("apps/docs/cx.toml", "root = \"site\"\n"),
+        ("apps/docs/site/index.html", ""),
+        ("apps/web/index.html", ""),
+    ];
+    let root = |directory: &str| super::plan_in(&files, directory).map(|plan| plan.root);
+    assert_eq!(root("apps/api").unwrap(), "apps/api");
+    assert_eq!(root("apps/docs").unwrap(), "apps/docs/site");
+    let web = super::plan_in(&files, "apps/web").unwrap();
+    assert_eq!(
+        (web.root.as_str(), web.framework.as_str()),
+        ("apps/web", "static")
+    );
+    let failure = root("apps/none").unwrap_err();
+    assert_eq!(failure.code, Code::RootMissing);
+    assert!(
+        failure.message.contains("`apps/none` of the project"),
+        "{failure:?}"
+    );
 }

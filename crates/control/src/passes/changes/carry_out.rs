@@ -361,6 +361,7 @@ fn came_from(part: &Part<'_>, truth: &Truth) -> Option<(Origin, Revision)> {
         url: None,
         branch: None,
         pull_request: None,
+        root: part.project.root.clone(),
     };
     match truth {
         Truth::PullRequest(pull) => {

@@ -355,7 +355,9 @@ fn refusal(status: u16, known: &[&Known]) -> Value {
         .map(|Known { code, when, .. }| format!("`{code}`: {when}"))
         .collect();
     let mut headers = request_id();
-    if status == 401 {
+    // Who signs is told by no header how to.
+    let of_signatures = |known: &&&Known| matches!(known.code, "delivery_unsigned" | "wrong_signature");
+    if status == 401 && known.iter().filter(of_signatures).count() == 0 {
         headers["www-authenticate"] = json!({ "required": true, "schema": { "const": "Bearer" } });
     }
     json!({
