@@ -89,10 +89,12 @@ pub struct GitBounds {
     /// Previews of pull requests of this project at the same time.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 1))]
+    #[serde(deserialize_with = "crate::units::whole_or_null")]
     pub previews_max: Option<u32>,
     /// The same for the pull requests of one author.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 1))]
+    #[serde(deserialize_with = "crate::units::whole_or_null")]
     pub previews_per_author_max: Option<u32>,
     /// The label by which somebody who may write approves a stranger's newest commit; `approve-preview` where not said,
     /// empty for none.

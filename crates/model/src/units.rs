@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use serde::Deserializer;
 use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// The text is not a duration or a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +62,18 @@ pub fn parse_bytes(text: &str) -> Result<u64, ParseUnitError> {
     } else {
         Err(error())
     }
+}
+
+/// A whole number, which JSON may also write as `3.0`, or nothing.
+pub fn whole_or_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i128>,
+{
+    #[derive(Deserialize)]
+    #[serde(bound = "T: TryFrom<i128>")]
+    struct Number<T: TryFrom<i128>>(#[serde(deserialize_with = "whole")] T);
+    Ok(Option::<Number<T>>::deserialize(deserializer)?.map(|Number(number)| number))
 }
 
 /// A whole number, which JSON may also write as `3.0`.

@@ -44,7 +44,7 @@ pub(crate) struct Change {
     #[schemars(extend("pattern" = TTL_PATTERN))]
     ttl: Option<Option<String>>,
     /// Deployments that are kept for going back, the current one included.
-    #[serde(deserialize_with = "whole_or_null")]
+    #[serde(deserialize_with = "model::units::whole_or_null")]
     keep: Option<u32>,
 }
 
@@ -217,16 +217,4 @@ pub(super) fn time_to_live(text: &str) -> Result<TimeToLive, Problem> {
 /// Tells `null` from absent.
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::<String>::deserialize(deserializer).map(Some)
-}
-
-/// A whole number, which JSON may also write as `3.0`, or nothing.
-pub(super) fn whole_or_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: TryFrom<i128>,
-{
-    #[derive(Deserialize)]
-    #[serde(bound = "T: TryFrom<i128>")]
-    struct Number<T: TryFrom<i128>>(#[serde(deserialize_with = "model::units::whole")] T);
-    Ok(Option::<Number<T>>::deserialize(deserializer)?.map(|Number(number)| number))
 }

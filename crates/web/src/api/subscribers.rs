@@ -12,7 +12,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::describe::{Operation, operation};
-use super::previews::whole_or_null;
 use crate::extract::{Json, Path};
 use crate::problem::Problem;
 use crate::service::Web;
@@ -35,10 +34,10 @@ pub(crate) struct New {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Again {
     /// The sequence of one event.
-    #[serde(default, deserialize_with = "whole_or_null")]
+    #[serde(default, deserialize_with = "model::units::whole_or_null")]
     event: Option<i64>,
     /// Everything since then, in milliseconds since 1970.
-    #[serde(default, deserialize_with = "whole_or_null")]
+    #[serde(default, deserialize_with = "model::units::whole_or_null")]
     since_ms: Option<i64>,
 }
 
