@@ -219,9 +219,22 @@ async fn several_projects_share_a_pull_request(world: &mut World) {
     assert_eq!(world.shown("shop", "preview-1").await, None);
     assert_eq!(world.previews().await.len(), 1);
     forge.touches(SHOP, 1, &["api/main.go", "web/index.html"]);
-    let second = world.commit("two");
+    let second = forge.commit();
+    let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+    world.holds(
+        &second,
+        vec![file("index.html", "all of it"), file("api/index.html", "api")],
+    );
     world.told(&forge.push(SHOP, 1, &second)).await;
     assert_eq!(world.previews().await.len(), 2);
+    // Each is planned where it lies.
+    if world.undisturbed() {
+        assert_eq!(
+            world.shown("shop", "preview-1").await.as_deref(),
+            Some("all of it")
+        );
+        assert_eq!(world.shown("api", "preview-1").await.as_deref(), Some("api"));
+    }
     world.told(&forge.close(SHOP, 1)).await;
     assert!(world.previews().await.is_empty());
 }

@@ -65,7 +65,8 @@ impl World {
         commit
     }
 
-    fn holds(&self, commit: &CommitSha, writes: Vec<(String, String)>) {
+    /// Fetching `commit` gives these files.
+    pub(crate) fn holds(&self, commit: &CommitSha, writes: Vec<(String, String)>) {
         let script = Script {
             writes,
             ..Script::default()
